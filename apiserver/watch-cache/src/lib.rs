@@ -1,0 +1,1 @@
+//! A watch cache in front of a store: one copy of each object, one shared event log.

@@ -1,0 +1,1 @@
+//! Black-box tests and benchmarks for any cluster named by KUBECONFIG.

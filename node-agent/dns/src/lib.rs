@@ -1,0 +1,1 @@
+//! Cluster DNS: service and pod names, and everything else forwarded.

@@ -1,0 +1,1 @@
+//! Service proxying on one node: kube-proxy's work in nftables.

@@ -1,0 +1,1 @@
+//! The node agent: kubelet's work on one node.
