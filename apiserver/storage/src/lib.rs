@@ -10,6 +10,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 
+mod expiry;
+mod history;
+mod hub;
+pub mod memory;
+
 /// A point in the store's history. Every successful write has its own, greater than all before.
 pub type Revision = i64;
 
@@ -104,6 +109,17 @@ pub type Watch = BoxStream<'static, Result<WatchEvent>>;
 /// * A watch from revision R delivers every event with revision >= R in its range exactly once and in order,
 ///   or ends with [`Error::Compacted`]; it survives reconnects to the backend.
 ///
+/// * A write changes one key and takes one revision; a deletion by ttl is a write like any other.
+///
+/// # Edge cases, the same for every implementation
+/// * Reading at `Some(0)` or below reads now; watching from 0 or below starts after the current revision.
+/// * A range whose end is not after its start is empty: it lists nothing and counts zero; watching it is [`Error::Fatal`].
+/// * The empty key cannot be written ([`Error::Fatal`]). Keys hold no NUL byte.
+/// * `Expect::ModRevision(0)` means `Expect::Absent`; a delete of an absent key is a conflict.
+/// * After `compact(r)`, reads at and watches from `r` still work, and those below fail. Compacting at or below an earlier
+///   compaction is [`Error::Compacted`], above the current revision [`Error::Future`].
+/// * Watching from a revision that does not exist yet waits for it.
+///
 /// # Non-guarantees
 /// * No ordering between two concurrent writers beyond what the revisions say.
 /// * `Progress` is delivered when asked for and otherwise now and then, or not at all.
@@ -142,12 +158,48 @@ pub trait Store: Send + Sync + 'static {
 
 /// The end of the range of all keys that begin with `prefix`.
 pub fn prefix_end(prefix: &str) -> String {
-    let mut end = prefix.as_bytes().to_vec();
-    while let Some(last) = end.pop() {
-        if last < 0x7f {
-            end.push(last + 1);
-            break;
+    let mut head = prefix;
+    while let Some(last) = head.chars().next_back() {
+        head = &head[..head.len() - last.len_utf8()];
+        // A range of characters steps over the surrogate gap, and UTF-8 sorts as code points do.
+        if let Some(next) = (last..=char::MAX).nth(1) {
+            return format!("{head}{next}");
         }
     }
-    String::from_utf8(end).unwrap_or_default()
+    char::MAX.to_string()
+}
+
+/// Whether the range holds no key at all.
+fn is_empty_range(range: &Range<&str>) -> bool {
+    // No key is empty, and none below the first character exists.
+    range.start >= range.end || range.end == "\0"
+}
+
+/// A time to live in whole seconds, at least one.
+fn ttl_seconds(ttl: Duration) -> u64 {
+    let whole = ttl.as_secs();
+    if ttl.subsec_nanos() > 0 { whole + 1 } else { whole.max(1) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prefix_end_is_the_next_sibling() {
+        assert_eq!(prefix_end("/registry/pods/"), "/registry/pods0");
+        assert_eq!(prefix_end("/a\u{7f}"), "/a\u{80}");
+        assert_eq!(prefix_end("/é"), "/ê");
+        assert_eq!(prefix_end("\u{d7ff}"), "\u{e000}");
+        assert_eq!(prefix_end("a\u{10ffff}"), "b");
+        assert_eq!(prefix_end(""), "\u{10ffff}");
+    }
+
+    #[test]
+    fn ttl_rounds_up_to_whole_seconds() {
+        assert_eq!(ttl_seconds(Duration::ZERO), 1);
+        assert_eq!(ttl_seconds(Duration::from_millis(1)), 1);
+        assert_eq!(ttl_seconds(Duration::from_secs(2)), 2);
+        assert_eq!(ttl_seconds(Duration::from_millis(2001)), 3);
+    }
 }
