@@ -1,1 +1,13 @@
 //! JSON patch, merge patch, strategic merge patch and server-side apply; pure.
+//!
+//! Everything works on `serde_json::Value` and, where the shape of the object matters, on
+//! [`apiserver_schema::Type`]. Nothing here does I/O, knows the time or knows a kind.
+
+pub mod error;
+pub mod json_patch;
+pub mod managed_fields;
+pub mod merge_patch;
+pub mod server_side;
+pub mod strategic;
+
+pub use error::PatchError;
