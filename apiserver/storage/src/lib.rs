@@ -10,6 +10,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 
+#[cfg(any(test, feature = "contract"))]
+pub mod contract;
 mod expiry;
 mod history;
 mod hub;

@@ -102,6 +102,11 @@ mod tests {
     use crate::WatchEvent;
 
     #[tokio::test(start_paused = true)]
+    async fn contract() {
+        crate::contract::run(|| async { MemoryStore::new() as Arc<dyn Store> }).await;
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_written_again_key_outlives_its_first_ttl() {
         let store = MemoryStore::new();
         let ttl = Some(Duration::from_secs(10));
