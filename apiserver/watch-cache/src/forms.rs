@@ -1,0 +1,136 @@
+//! Encodings kept beside an object or an event, made once and shared, within a bound for all of them together.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, OnceLock, Weak};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+
+/// Names one encoding of an object or one framing of an event: what the server writes for one media type, version and
+/// transformation. The numbers are the server's; two encodings that could differ in one byte need two numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FormId(pub u64);
+
+/// The encodings of one object. Nothing is allocated until one is asked for.
+pub(crate) struct Forms {
+    budget: Arc<FormBudget>,
+    made: OnceLock<Arc<FormSet>>,
+}
+
+/// An encoding is named by its form and, for events, by the kind it is framed as.
+type Name = (FormId, u8);
+
+#[derive(Default)]
+struct FormSet {
+    forms: Mutex<Vec<(Name, Arc<OnceLock<Bytes>>)>>,
+}
+
+impl Forms {
+    pub(crate) fn new(budget: &Arc<FormBudget>) -> Self {
+        Forms { budget: budget.clone(), made: OnceLock::new() }
+    }
+
+    /// The encoding, made now if it is not there. Concurrent callers for one name wait for one maker.
+    pub(crate) fn get(&self, form: FormId, variant: u8, make: impl FnOnce() -> Bytes) -> Bytes {
+        let name = (form, variant);
+        let set = self.made.get_or_init(Arc::default);
+        let cell = {
+            let mut forms = set.forms.lock();
+            match forms.iter().find(|(other, _)| *other == name) {
+                Some((_, cell)) => cell.clone(),
+                None => {
+                    let cell = Arc::<OnceLock<Bytes>>::default();
+                    forms.push((name, cell.clone()));
+                    cell
+                }
+            }
+        };
+        // Made outside the lock: a form may be made from another form of the same object.
+        let mut fresh = false;
+        let bytes = cell
+            .get_or_init(|| {
+                fresh = true;
+                make()
+            })
+            .clone();
+        if fresh {
+            self.budget.charge(set, bytes.len());
+        }
+        bytes
+    }
+}
+
+/// Keeps the most recently made encodings, up to a number of bytes, and forgets the ones made longest ago.
+pub(crate) struct FormBudget {
+    limit: usize,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    used: usize,
+    oldest_first: VecDeque<(Weak<FormSet>, usize)>,
+}
+
+/// What an encoding costs beside its bytes.
+const OVERHEAD: usize = 160;
+
+impl FormBudget {
+    pub(crate) fn new(limit: usize) -> Self {
+        FormBudget { limit, kept: Mutex::default() }
+    }
+
+    fn charge(&self, set: &Arc<FormSet>, bytes: usize) {
+        let cost = bytes + OVERHEAD;
+        let mut forget = Vec::new();
+        {
+            let mut kept = self.kept.lock();
+            kept.used += cost;
+            kept.oldest_first.push_back((Arc::downgrade(set), cost));
+            while kept.used > self.limit {
+                let Some((set, cost)) = kept.oldest_first.pop_front() else { break };
+                kept.used -= cost;
+                forget.push(set);
+            }
+        }
+        for set in forget.iter().filter_map(Weak::upgrade) {
+            drop(std::mem::take(&mut *set.forms.lock()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(n: usize) -> Bytes {
+        Bytes::from(vec![0; n])
+    }
+
+    #[test]
+    fn made_once_per_name() {
+        let forms = Forms::new(&Arc::new(FormBudget::new(1 << 20)));
+        assert_eq!(forms.get(FormId(1), 0, || bytes(3)).len(), 3);
+        assert_eq!(forms.get(FormId(1), 0, || bytes(4)).len(), 3);
+        assert_eq!(forms.get(FormId(1), 1, || bytes(5)).len(), 5);
+        assert_eq!(forms.get(FormId(2), 0, || forms.get(FormId(1), 0, || bytes(9))).len(), 3);
+    }
+
+    #[test]
+    fn the_oldest_are_forgotten_beyond_the_limit() {
+        let budget = Arc::new(FormBudget::new(3 * (1000 + OVERHEAD)));
+        let all: Vec<Forms> = (0..4).map(|_| Forms::new(&budget)).collect();
+        for forms in &all {
+            forms.get(FormId(1), 0, || bytes(1000));
+        }
+        assert_eq!(all[3].get(FormId(1), 0, || bytes(1)).len(), 1000, "the newest is kept");
+        assert_eq!(all[0].get(FormId(1), 0, || bytes(1)).len(), 1, "the oldest is made again");
+    }
+
+    #[test]
+    fn one_larger_than_the_limit_is_not_kept() {
+        let forms = Forms::new(&Arc::new(FormBudget::new(100)));
+        assert_eq!(forms.get(FormId(1), 0, || bytes(1000)).len(), 1000);
+        assert_eq!(forms.get(FormId(1), 0, || bytes(2)).len(), 2);
+    }
+}
