@@ -60,6 +60,10 @@ pub struct Field {
     pub patch_merge_key: Cow<'static, str>,
     /// A declared default (`+default=`), as JSON text; empty for none.
     pub default: Cow<'static, str>,
+    /// The Go type as decoding errors show it; empty where it follows from `shape` (see `Shape::go_type`).
+    pub go_type: Cow<'static, str>,
+    /// In protobuf the list stands in a message of its own, `{ repeated items = 1 }` (metav1's `Verbs`).
+    pub wrapped: bool,
 }
 
 /// What a value looks like.
@@ -84,9 +88,22 @@ pub enum Shape {
     Raw,
     /// `metav1.FieldsV1`.
     FieldsV1,
+    /// apiextensions' either-or types around `JSONSchemaProps`.
+    SchemaOr(SchemaOr),
     Object(Ref<Type>),
     List(Ref<Shape>),
     Map(Ref<Shape>),
+}
+
+/// What may stand in the place of a `JSONSchemaProps` object (apiextensions v1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SchemaOr {
+    /// `JSONSchemaPropsOrArray`: an array of schemas.
+    Array,
+    /// `JSONSchemaPropsOrBool`.
+    Bool,
+    /// `JSONSchemaPropsOrStringArray`.
+    StringArray,
 }
 
 /// When a field is left out of JSON (Go's `omitempty` and `omitzero`).
@@ -123,11 +140,49 @@ pub struct PatchStrategy {
 }
 
 impl Type {
+    /// The kind or Go type name: the last segment of the definition name.
+    pub fn short_name(&self) -> &str {
+        self.name.rsplit('.').next().unwrap_or(&self.name)
+    }
+
     /// The field with this JSON name, looking into inlined structs.
     pub fn field(&self, name: &str) -> Option<&Field> {
         self.fields.iter().find_map(|field| match (&field.shape, field.name.is_empty()) {
             (Shape::Object(inlined), true) => inlined.field(name),
             _ => (field.name == name).then_some(field),
         })
+    }
+}
+
+impl Shape {
+    /// The Go type that decoding errors name for a value of this shape, for example `[]v1.Container`.
+    pub fn go_type(&self) -> String {
+        match self {
+            Shape::String => "string".into(),
+            Shape::Bool => "bool".into(),
+            Shape::Int32 => "int32".into(),
+            Shape::Int64 => "int64".into(),
+            Shape::Float64 => "float64".into(),
+            Shape::Bytes => "[]uint8".into(),
+            Shape::Quantity => "resource.Quantity".into(),
+            Shape::IntOrString => "intstr.IntOrString".into(),
+            Shape::Time => "v1.Time".into(),
+            Shape::MicroTime => "v1.MicroTime".into(),
+            Shape::Duration => "v1.Duration".into(),
+            Shape::Raw => "runtime.RawExtension".into(),
+            Shape::FieldsV1 => "v1.FieldsV1".into(),
+            Shape::SchemaOr(SchemaOr::Array) => "v1.JSONSchemaPropsOrArray".into(),
+            Shape::SchemaOr(SchemaOr::Bool) => "v1.JSONSchemaPropsOrBool".into(),
+            Shape::SchemaOr(SchemaOr::StringArray) => "v1.JSONSchemaPropsOrStringArray".into(),
+            Shape::Object(ty) => {
+                let mut segments = ty.name.rsplit('.');
+                match (segments.next(), segments.next()) {
+                    (Some(name), Some(package)) => format!("{package}.{name}"),
+                    _ => ty.name.to_string(),
+                }
+            }
+            Shape::List(element) => format!("[]{}", element.go_type()),
+            Shape::Map(value) => format!("map[string]{}", value.go_type()),
+        }
     }
 }

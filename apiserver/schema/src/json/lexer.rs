@@ -1,0 +1,391 @@
+//! Tokens of a JSON text, with the error texts of Go's scanner.
+
+use std::borrow::Cow;
+
+use super::DecodeError;
+
+/// How deep arrays and objects may nest.
+pub const MAX_DEPTH: usize = 512;
+
+/// A cursor in a JSON text.
+pub struct Lexer<'a> {
+    input: &'a [u8],
+    at: usize,
+    depth: usize,
+}
+
+/// What stands next, by its first byte.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    Object,
+    Array,
+    String,
+    Number,
+    True,
+    False,
+    Null,
+}
+
+impl<'a> Lexer<'a> {
+    pub fn new(input: &'a [u8]) -> Lexer<'a> {
+        Lexer { input, at: 0, depth: 0 }
+    }
+
+    pub fn position(&self) -> usize {
+        self.at
+    }
+
+    pub fn since(&self, start: usize) -> &'a [u8] {
+        &self.input[start..self.at]
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.input.get(self.at).copied()
+    }
+
+    fn skip_space(&mut self) {
+        while let Some(b' ' | b'\n' | b'\t' | b'\r') = self.peek() {
+            self.at += 1;
+        }
+    }
+
+    /// What kind of value comes next; nothing of it is consumed.
+    pub fn start(&mut self) -> Result<Start, DecodeError> {
+        self.skip_space();
+        match self.peek() {
+            Some(b'{') => Ok(Start::Object),
+            Some(b'[') => Ok(Start::Array),
+            Some(b'"') => Ok(Start::String),
+            Some(b'-' | b'0'..=b'9') => Ok(Start::Number),
+            Some(b't') => Ok(Start::True),
+            Some(b'f') => Ok(Start::False),
+            Some(b'n') => Ok(Start::Null),
+            _ => Err(self.unexpected("looking for beginning of value")),
+        }
+    }
+
+    /// `true`, `false` or `null`.
+    pub fn literal(&mut self, literal: &'static str) -> Result<(), DecodeError> {
+        for expected in literal.bytes() {
+            if self.peek() != Some(expected) {
+                return Err(self.unexpected(&format!("in literal {literal} (expecting '{}')", char::from(expected))));
+            }
+            self.at += 1;
+        }
+        Ok(())
+    }
+
+    /// Opens an object or array; whether it has a first entry.
+    pub fn open(&mut self, close: u8) -> Result<bool, DecodeError> {
+        self.at += 1;
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            return Err(DecodeError::Syntax("exceeded max depth".into()));
+        }
+        self.skip_space();
+        if self.peek() == Some(close) {
+            self.at += 1;
+            self.depth -= 1;
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    /// Whether another entry follows in an array.
+    pub fn next_element(&mut self) -> Result<bool, DecodeError> {
+        self.next(b']', "after array element")
+    }
+
+    /// Whether another entry follows in an object.
+    pub fn next_entry(&mut self) -> Result<bool, DecodeError> {
+        self.next(b'}', "after object key:value pair")
+    }
+
+    fn next(&mut self, close: u8, context: &str) -> Result<bool, DecodeError> {
+        self.skip_space();
+        match self.peek() {
+            Some(b',') => {
+                self.at += 1;
+                Ok(true)
+            }
+            Some(byte) if byte == close => {
+                self.at += 1;
+                self.depth -= 1;
+                Ok(false)
+            }
+            _ => Err(self.unexpected(context)),
+        }
+    }
+
+    /// A key and its colon.
+    pub fn key(&mut self) -> Result<Cow<'a, str>, DecodeError> {
+        self.skip_space();
+        if self.peek() != Some(b'"') {
+            return Err(self.unexpected("looking for beginning of object key string"));
+        }
+        let key = self.string()?;
+        self.skip_space();
+        if self.peek() != Some(b':') {
+            return Err(self.unexpected("after object key"));
+        }
+        self.at += 1;
+        Ok(key)
+    }
+
+    /// A string; invalid UTF-8 and lone surrogates become U+FFFD as in Go.
+    pub fn string(&mut self) -> Result<Cow<'a, str>, DecodeError> {
+        let start = self.at + 1;
+        let mut at = start;
+        loop {
+            match self.input.get(at) {
+                Some(b'"') => {
+                    self.at = at + 1;
+                    return Ok(text(&self.input[start..at]));
+                }
+                Some(b'\\') => break,
+                Some(0..0x20) | None => {
+                    self.at = at;
+                    return Err(self.unexpected("in string literal"));
+                }
+                Some(_) => at += 1,
+            }
+        }
+        let mut out = text(&self.input[start..at]).into_owned();
+        self.at = at;
+        loop {
+            let start = self.at;
+            while let Some(byte) = self.peek()
+                && byte != b'"'
+                && byte != b'\\'
+                && byte >= 0x20
+            {
+                self.at += 1;
+            }
+            out.push_str(&text(&self.input[start..self.at]));
+            match self.peek() {
+                Some(b'"') => {
+                    self.at += 1;
+                    return Ok(Cow::Owned(out));
+                }
+                Some(b'\\') => {
+                    self.at += 1;
+                    let escaped = self.escape()?;
+                    out.push(escaped);
+                }
+                _ => return Err(self.unexpected("in string literal")),
+            }
+        }
+    }
+
+    fn escape(&mut self) -> Result<char, DecodeError> {
+        let escaped = match self.peek() {
+            Some(b'"') => '"',
+            Some(b'\\') => '\\',
+            Some(b'/') => '/',
+            Some(b'b') => '\u{8}',
+            Some(b'f') => '\u{c}',
+            Some(b'n') => '\n',
+            Some(b'r') => '\r',
+            Some(b't') => '\t',
+            Some(b'u') => {
+                self.at += 1;
+                return self.unicode();
+            }
+            _ => return Err(self.unexpected("in string escape code")),
+        };
+        self.at += 1;
+        Ok(escaped)
+    }
+
+    fn unicode(&mut self) -> Result<char, DecodeError> {
+        let unit = self.hex()?;
+        if !(0xd800..0xe000).contains(&unit) {
+            return Ok(char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER));
+        }
+        if unit < 0xdc00 && self.input[self.at..].starts_with(b"\\u") {
+            let before = self.at;
+            self.at += 2;
+            let low = self.hex()?;
+            if (0xdc00..0xe000).contains(&low) {
+                let scalar = 0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00);
+                return Ok(char::from_u32(scalar).unwrap_or(char::REPLACEMENT_CHARACTER));
+            }
+            self.at = before;
+        }
+        Ok(char::REPLACEMENT_CHARACTER)
+    }
+
+    fn hex(&mut self) -> Result<u32, DecodeError> {
+        let mut unit = 0;
+        for _ in 0..4 {
+            match self.peek().and_then(|byte| char::from(byte).to_digit(16)) {
+                Some(digit) => unit = unit * 16 + digit,
+                None => return Err(self.unexpected("in \\u hexadecimal character escape")),
+            }
+            self.at += 1;
+        }
+        Ok(unit)
+    }
+
+    /// The text of a number.
+    pub fn number(&mut self) -> Result<&'a str, DecodeError> {
+        let start = self.at;
+        if self.peek() == Some(b'-') {
+            self.at += 1;
+        }
+        match self.peek() {
+            Some(b'0') => self.at += 1,
+            Some(b'1'..=b'9') => self.digits(),
+            _ => return Err(self.unexpected("in numeric literal")),
+        }
+        if self.peek() == Some(b'.') {
+            self.at += 1;
+            if !matches!(self.peek(), Some(b'0'..=b'9')) {
+                return Err(self.unexpected("after decimal point in numeric literal"));
+            }
+            self.digits();
+        }
+        if let Some(b'e' | b'E') = self.peek() {
+            self.at += 1;
+            if let Some(b'+' | b'-') = self.peek() {
+                self.at += 1;
+            }
+            if !matches!(self.peek(), Some(b'0'..=b'9')) {
+                return Err(self.unexpected("in exponent of numeric literal"));
+            }
+            self.digits();
+        }
+        Ok(std::str::from_utf8(&self.input[start..self.at]).unwrap_or_default())
+    }
+
+    fn digits(&mut self) {
+        while let Some(b'0'..=b'9') = self.peek() {
+            self.at += 1;
+        }
+    }
+
+    /// Nothing but white space may follow.
+    pub fn end(&mut self) -> Result<(), DecodeError> {
+        self.skip_space();
+        if self.at < self.input.len() { Err(self.unexpected("after top-level value")) } else { Ok(()) }
+    }
+
+    /// Passes over one value.
+    pub fn skip(&mut self) -> Result<(), DecodeError> {
+        match self.start()? {
+            Start::Object => {
+                let mut more = self.open(b'}')?;
+                while more {
+                    self.skip_key()?;
+                    self.skip()?;
+                    more = self.next_entry()?;
+                }
+            }
+            Start::Array => {
+                let mut more = self.open(b']')?;
+                while more {
+                    self.skip()?;
+                    more = self.next_element()?;
+                }
+            }
+            Start::String => self.skip_string()?,
+            Start::Number => drop(self.number()?),
+            Start::True => self.literal("true")?,
+            Start::False => self.literal("false")?,
+            Start::Null => self.literal("null")?,
+        }
+        Ok(())
+    }
+
+    fn skip_key(&mut self) -> Result<(), DecodeError> {
+        self.skip_space();
+        if self.peek() != Some(b'"') {
+            return Err(self.unexpected("looking for beginning of object key string"));
+        }
+        self.skip_string()?;
+        self.skip_space();
+        if self.peek() != Some(b':') {
+            return Err(self.unexpected("after object key"));
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    fn skip_string(&mut self) -> Result<(), DecodeError> {
+        self.at += 1;
+        loop {
+            match self.peek() {
+                Some(b'"') => {
+                    self.at += 1;
+                    return Ok(());
+                }
+                Some(b'\\') => {
+                    self.at += 1;
+                    self.escape()?;
+                }
+                Some(0..0x20) | None => return Err(self.unexpected("in string literal")),
+                Some(_) => self.at += 1,
+            }
+        }
+    }
+
+    fn unexpected(&self, context: &str) -> DecodeError {
+        let Some(byte) = self.peek() else {
+            return DecodeError::Syntax("unexpected end of JSON input".into());
+        };
+        let shown = match byte {
+            b'\'' => r"'\''".to_owned(),
+            b'"' => "'\"'".to_owned(),
+            _ => {
+                let quoted = format!("{:?}", char::from(byte).to_string());
+                format!("'{}'", &quoted[1..quoted.len() - 1])
+            }
+        };
+        DecodeError::Syntax(format!("invalid character {shown} {context}"))
+    }
+}
+
+/// Checks that the text is JSON and writes it without white space and with Go's HTML-safe escapes.
+pub fn compact(input: &[u8], out: &mut Vec<u8>) -> Result<(), DecodeError> {
+    let mut lexer = Lexer::new(input);
+    lexer.skip()?;
+    lexer.end()?;
+    let text = text(input);
+    let bytes = text.as_bytes();
+    let mut written = 0;
+    let mut in_string = false;
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        let (replacement, length): (&[u8], usize) = match byte {
+            b'"' => {
+                in_string = !in_string;
+                at += 1;
+                continue;
+            }
+            b'\\' => {
+                at += 2;
+                continue;
+            }
+            b' ' | b'\t' | b'\n' | b'\r' if !in_string => (b"", 1),
+            b'<' => (b"\\u003c", 1),
+            b'>' => (b"\\u003e", 1),
+            b'&' => (b"\\u0026", 1),
+            0xe2 if bytes[at..].starts_with("\u{2028}".as_bytes()) => (b"\\u2028", 3),
+            0xe2 if bytes[at..].starts_with("\u{2029}".as_bytes()) => (b"\\u2029", 3),
+            _ => {
+                at += 1;
+                continue;
+            }
+        };
+        out.extend_from_slice(&bytes[written..at]);
+        out.extend_from_slice(replacement);
+        at += length;
+        written = at;
+    }
+    out.extend_from_slice(&bytes[written..]);
+    Ok(())
+}
+
+fn text(bytes: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(bytes)
+}

@@ -1,0 +1,126 @@
+//! The protobuf wire format: tags, varints, lengths.
+
+use super::Error;
+
+pub const VARINT: u8 = 0;
+pub const FIXED64: u8 = 1;
+pub const LENGTH: u8 = 2;
+const FIXED32: u8 = 5;
+
+/// A cursor in a message.
+#[derive(Clone, Copy)]
+pub struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    pub fn new(bytes: &'a [u8]) -> Reader<'a> {
+        Reader { bytes, at: 0 }
+    }
+
+    pub fn from(bytes: &'a [u8], at: usize) -> Reader<'a> {
+        Reader { bytes, at }
+    }
+
+    pub fn position(&self) -> usize {
+        self.at
+    }
+
+    pub fn is_at_end(&self) -> bool {
+        self.at >= self.bytes.len()
+    }
+
+    /// The next field number and wire type; `None` at the end.
+    pub fn tag(&mut self) -> Result<Option<(u32, u8)>, Error> {
+        if self.at >= self.bytes.len() {
+            return Ok(None);
+        }
+        let tag = self.varint()?;
+        let number = u32::try_from(tag >> 3).map_err(|_| Error::Tag(tag))?;
+        if number == 0 {
+            return Err(Error::Tag(tag));
+        }
+        Ok(Some((number, (tag & 7) as u8)))
+    }
+
+    pub fn varint(&mut self) -> Result<u64, Error> {
+        let mut value = 0;
+        let mut shift = 0;
+        loop {
+            let byte = *self.bytes.get(self.at).ok_or(Error::Truncated)?;
+            self.at += 1;
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                return Ok(value);
+            }
+            shift += 7;
+            if shift >= 64 {
+                return Err(Error::Overflow);
+            }
+        }
+    }
+
+    pub fn fixed64(&mut self) -> Result<u64, Error> {
+        let bytes = self.bytes.get(self.at..).and_then(|rest| rest.first_chunk::<8>()).ok_or(Error::Truncated)?;
+        self.at += 8;
+        Ok(u64::from_le_bytes(*bytes))
+    }
+
+    pub fn bytes(&mut self) -> Result<&'a [u8], Error> {
+        let length = usize::try_from(self.varint()?).map_err(|_| Error::Overflow)?;
+        let end = self.at.checked_add(length).ok_or(Error::Overflow)?;
+        let bytes = self.bytes.get(self.at..end).ok_or(Error::Truncated)?;
+        self.at = end;
+        Ok(bytes)
+    }
+
+    pub fn skip(&mut self, wire: u8) -> Result<(), Error> {
+        match wire {
+            VARINT => self.varint().map(drop),
+            FIXED64 => self.fixed64().map(drop),
+            LENGTH => self.bytes().map(drop),
+            FIXED32 if self.at + 4 <= self.bytes.len() => {
+                self.at += 4;
+                Ok(())
+            }
+            FIXED32 => Err(Error::Truncated),
+            _ => Err(Error::WireType(wire)),
+        }
+    }
+}
+
+pub fn put_varint(mut value: u64, out: &mut Vec<u8>) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+pub fn put_tag(number: u32, wire: u8, out: &mut Vec<u8>) {
+    put_varint(u64::from(number) << 3 | u64::from(wire), out);
+}
+
+pub fn put_bytes(number: u32, bytes: &[u8], out: &mut Vec<u8>) {
+    put_tag(number, LENGTH, out);
+    put_varint(bytes.len() as u64, out);
+    out.extend_from_slice(bytes);
+}
+
+/// Writes a length-delimited field whose content `write` appends. The length is put in front afterwards: one byte
+/// is kept for it, and only messages of 128 bytes and more have to be moved.
+pub fn put_message(number: u32, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    put_tag(number, LENGTH, out);
+    let at = out.len();
+    out.push(0);
+    write(out);
+    let length = out.len() - at - 1;
+    if length < 0x80 {
+        out[at] = length as u8;
+        return;
+    }
+    let mut prefix = Vec::with_capacity(5);
+    put_varint(length as u64, &mut prefix);
+    out.splice(at..=at, prefix);
+}
