@@ -4,10 +4,15 @@
 //! [`apiserver_schema::Type`]. Nothing here does I/O, knows the time or knows a kind.
 
 pub mod error;
+mod go_text;
 pub mod json_patch;
 pub mod managed_fields;
 pub mod merge_patch;
 pub mod server_side;
 pub mod strategic;
+mod typed;
+
+#[cfg(test)]
+mod test_types;
 
 pub use error::PatchError;
