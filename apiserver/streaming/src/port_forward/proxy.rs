@@ -79,11 +79,21 @@ pub async fn bridge(mut server: Server, client: Client) {
                 Err(error) => return connection.fail(&error.to_string()).await,
             };
             let (mut data, error) = onward.split();
-            let copied = tokio::io::copy_bidirectional(&mut connection.data, &mut data).await;
-            match (error.await, copied) {
-                (Some(message), _) => connection.fail(&message).await,
-                (None, Err(error)) => connection.fail(&error.to_string()).await,
-                (None, Ok(_)) => {}
+            let failure = {
+                let mut copied = std::pin::pin!(tokio::io::copy_bidirectional(&mut connection.data, &mut data));
+                let mut error = std::pin::pin!(error);
+                // After an error nothing more comes, but the client may not end its side before it learns of it.
+                tokio::select! {
+                    biased;
+                    message = &mut error => match message {
+                        Some(message) => Some(message),
+                        None => copied.await.err().map(|error| error.to_string()),
+                    },
+                    result = &mut copied => error.await.or(result.err().map(|error| error.to_string())),
+                }
+            };
+            if let Some(message) = failure {
+                connection.fail(&message).await;
             }
         });
     }

@@ -104,6 +104,7 @@ impl Connection {
             }),
             role,
             active: Mutex::new(Instant::now()),
+            closing: watch::Sender::new(false),
             closed: watch::Sender::new(false),
         });
         let handle = Arc::new(Handle(core.clone()));
@@ -217,6 +218,7 @@ pub(super) struct Core {
     state: Mutex<State>,
     role: Role,
     active: Mutex<Instant>,
+    closing: watch::Sender<bool>,
     closed: watch::Sender<bool>,
 }
 
@@ -269,6 +271,13 @@ impl Core {
         let _ = self.closed.subscribe().wait_for(|closed| *closed).await;
     }
 
+    /// Completes when this side has been closing for `grace`.
+    async fn closing_for(&self, grace: Duration) {
+        // The sender lives as long as `self`, so an error cannot be.
+        let _ = self.closing.subscribe().wait_for(|closing| *closing).await;
+        tokio::time::sleep(grace).await;
+    }
+
     fn is_local(&self, id: u32) -> bool {
         (id % 2 == 1) == (self.role == Role::Client)
     }
@@ -310,6 +319,7 @@ impl Core {
         }
         self.outbox.control(Frame::GoAway { last_good_stream: state.last_remote_id, status: 0 });
         self.outbox.close();
+        self.closing.send_replace(true);
     }
 
     /// Ends all streams: nothing comes any more.
@@ -446,8 +456,12 @@ async fn run(core: Arc<Core>, io: impl Io, drain: Drain<Frame>, accept: Accept) 
         result = &mut writer => {
             if result.is_ok() {
                 core.begin_close();
-                // Closing a socket with unread bytes resets it, which could cost the peer our last ones.
-                let _ = timeout(CLOSE_GRACE, reader).await;
+            }
+            // If writing failed, what the peer sent before it went away is still to be read. After a close the rest is
+            // read too: closing a socket with unread bytes resets it, which could cost the peer our last ones.
+            tokio::select! {
+                _ = &mut reader => {}
+                () = core.closing_for(CLOSE_GRACE) => {}
             }
             core.end();
         }
@@ -547,3 +561,7 @@ async fn write(core: &Core, mut io: impl AsyncWrite + Unpin, mut drain: Drain<Fr
     let _ = io.shutdown().await;
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "connection_tests.rs"]
+mod tests;

@@ -67,7 +67,13 @@ impl Channels {
     ) -> (Self, Vec<Channel>) {
         let socket = WebSocketStream::from_raw_socket(io, role, Some(super::config())).await;
         let (outbox, drain) = channel();
-        let handle = Arc::new(Handle(Arc::new(Core { outbox, protocol, role, closed: watch::Sender::new(false) })));
+        let handle = Arc::new(Handle(Arc::new(Core {
+            outbox,
+            protocol,
+            role,
+            closing: watch::Sender::new(false),
+            closed: watch::Sender::new(false),
+        })));
         let channels: Vec<Channel> = kinds
             .iter()
             .enumerate()
@@ -93,7 +99,7 @@ impl Channels {
 
     /// Closes the connection after what was written.
     pub fn close(&self) {
-        self.handle.0.outbox.close();
+        self.handle.0.begin_close();
     }
 
     /// Completes when nothing can be sent or received any more; does not hold the connection open.
@@ -167,7 +173,7 @@ struct Handle(Arc<Core>);
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        self.0.outbox.close();
+        self.0.begin_close();
     }
 }
 
@@ -175,7 +181,22 @@ struct Core {
     outbox: Outbox<Message>,
     protocol: ChannelProtocol,
     role: Role,
+    closing: watch::Sender<bool>,
     closed: watch::Sender<bool>,
+}
+
+impl Core {
+    fn begin_close(&self) {
+        self.outbox.close();
+        self.closing.send_replace(true);
+    }
+
+    /// Completes when this side has been closing for `grace`.
+    async fn closing_for(&self, grace: Duration) {
+        // The sender lives as long as `self`, so an error cannot be.
+        let _ = self.closing.subscribe().wait_for(|closing| *closing).await;
+        tokio::time::sleep(grace).await;
+    }
 }
 
 fn message(protocol: ChannelProtocol, number: u8, data: &[u8]) -> Message {
@@ -204,11 +225,15 @@ async fn run<T: Io>(core: Arc<Core>, socket: WebSocketStream<T>, drain: Drain<Me
             let _ = timeout(CLOSE_GRACE, writer).await;
         }
         result = &mut writer => {
-            let end = if result.is_ok() { End::Eof } else { End::Lost };
-            finish(end);
             if result.is_ok() {
-                // Closing a socket with unread bytes resets it, which could cost the peer our last ones.
-                let _ = timeout(CLOSE_GRACE, reader).await;
+                // Closed by us: nobody reads any more.
+                finish(End::Eof);
+            }
+            // If writing failed, what the peer sent before it went away is still to be read. After a close the rest is
+            // read too: closing a socket with unread bytes resets it, which could cost the peer our last ones.
+            tokio::select! {
+                end = &mut reader => finish(end),
+                () = core.closing_for(CLOSE_GRACE) => finish(End::Lost),
             }
             core.closed.send_replace(true);
         }
