@@ -75,20 +75,29 @@ impl History {
     }
 
     /// Rebuilds a history from what was kept: `changes` by rising revision, holding the last version below `compacted`
-    /// of each key that then existed and every change from `compacted` on.
-    pub fn restore(compacted: Revision, changes: impl IntoIterator<Item = Result<Change>>) -> Result<Self> {
+    /// of each key that then existed and every change from `compacted` on. Also gives the revisions of changes that an
+    /// interrupted compaction left behind.
+    pub fn restore(
+        compacted: Revision,
+        changes: impl IntoIterator<Item = Result<Change>>,
+    ) -> Result<(Self, Vec<Revision>)> {
         let mut history = History::new();
+        let mut stale = Vec::new();
         history.compacted = compacted;
         history.log_start = history.log_start.max(compacted);
         history.revision = history.revision.max(history.log_start - 1);
         for change in changes {
             let change = change?;
             if change.revision < history.log_start {
-                // Only the last state below the floor can be asked for; a crash may have left older ones behind.
-                match change.value {
+                // Only the last state below the floor can be asked for.
+                let older = match change.value {
                     Some(_) => history.keys.insert(change.key.clone(), vec![change]),
-                    None => history.keys.remove(&change.key),
+                    None => {
+                        stale.push(change.revision);
+                        history.keys.remove(&change.key)
+                    }
                 };
+                stale.extend(older.into_iter().flatten().map(|change| change.revision));
             } else if change.revision == history.revision + 1 {
                 history.apply(change);
             } else {
@@ -100,7 +109,7 @@ impl History {
         }
         // A compaction at the current revision keeps no event above it; the floor itself was a real revision.
         history.revision = history.revision.max(compacted);
-        Ok(history)
+        Ok((history, stale))
     }
 
     pub fn revision(&self) -> Revision {
@@ -129,7 +138,7 @@ impl History {
     pub fn get(&self, key: &str, at: Option<Revision>) -> Result<Read<Option<KeyValue>>> {
         let at = self.readable(at)?;
         let value = self.keys.get(key).and_then(|v| version_at(v, at)).and_then(Change::key_value);
-        Ok(Read { value, revision: self.revision })
+        Ok(Read { value, revision: at })
     }
 
     pub fn list(&self, range: Range<&str>, limit: usize, at: Option<Revision>) -> Result<Read<Page>> {
@@ -144,7 +153,7 @@ impl History {
                 page.more = true;
             }
         }
-        Ok(Read { value: page, revision: self.revision })
+        Ok(Read { value: page, revision: at })
     }
 
     pub fn count(&self, range: Range<&str>) -> Read<i64> {

@@ -12,10 +12,15 @@ use futures::stream::BoxStream;
 
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
+pub mod embedded;
+pub mod etcd;
 mod expiry;
 mod history;
 mod hub;
 pub mod memory;
+#[cfg(test)]
+mod model_tests;
+pub mod unreliable;
 
 /// A point in the store's history. Every successful write has its own, greater than all before.
 pub type Revision = i64;
@@ -32,7 +37,7 @@ pub struct KeyValue {
     pub mod_revision: Revision,
 }
 
-/// The answer to a read, and the revision of the store it was read at.
+/// The answer to a read, and the revision of the store it was read at: the one asked for, or the current one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Read<T> {
     pub value: T,
@@ -111,7 +116,7 @@ pub type Watch = BoxStream<'static, Result<WatchEvent>>;
 /// * A watch from revision R delivers every event with revision >= R in its range exactly once and in order,
 ///   or ends with [`Error::Compacted`]; it survives reconnects to the backend.
 ///
-/// * A write changes one key and takes one revision; a deletion by ttl is a write like any other.
+/// * A write changes one key and takes one revision. Several keys whose ttl is over may go at one revision.
 ///
 /// # Edge cases, the same for every implementation
 /// * Reading at `Some(0)` or below reads now; watching from 0 or below starts after the current revision.

@@ -3,7 +3,6 @@
 //! [`run`] takes a way to make a store and runs every case of [`CASES`]. The cases share nothing but the store, use
 //! their own keys, and bear with writes and compactions that others do between two cases.
 
-use std::future::Future;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -78,6 +78,7 @@ pub(super) async fn old_revisions(f: Fixture) {
         let read = f.store.list(f.range(), 0, Some(at)).await.expect("list");
         assert_eq!(read.value.count, items.len() as i64, "at {at}");
         assert_eq!(read.value.items, items, "at {at}");
+        assert_eq!(read.revision, at, "a read at a revision is of that revision");
     }
 }
 
