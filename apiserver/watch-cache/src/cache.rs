@@ -277,25 +277,21 @@ impl Cache {
         self.listed.notify_waiters();
     }
 
-    /// Enters events from the feed, in order. Called by the feed's task only.
-    pub(crate) fn apply(&self, events: Vec<WatchEvent>) {
+    /// Enters events from the feed, in order, and gives the topics to wake. Called by the feed's task only.
+    pub(crate) fn apply(&self, events: Vec<WatchEvent>) -> Vec<Arc<Topic>> {
         let listing = matches!(self.state.read().phase, Phase::Listing { .. });
         if listing && let Phase::Listing { aside, .. } = &mut self.state.write().phase {
             aside.extend(events);
-            return;
+            return Vec::new();
         }
         // Decoded before the lock. Only the feed's task puts a cache out of step, so it still is in step.
         let incoming: Vec<_> = events.into_iter().filter_map(|event| self.decode(event)).collect();
         let mut wake = Vec::new();
-        {
-            let mut state = self.state.write();
-            for incoming in incoming {
-                self.enter(&mut state, incoming, &mut wake);
-            }
+        let mut state = self.state.write();
+        for incoming in incoming {
+            self.enter(&mut state, incoming, &mut wake);
         }
-        for topic in wake {
-            topic.wake.notify_waiters();
-        }
+        wake
     }
 
     pub(crate) fn decode(&self, event: WatchEvent) -> Option<Incoming> {

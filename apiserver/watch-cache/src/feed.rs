@@ -14,6 +14,7 @@ use crate::cache::Cache;
 use crate::error::Error;
 use crate::forms::FormBudget;
 use crate::freshness::{CurrentRevision, Nudge, Position};
+use crate::waves::Waves;
 
 /// Follows everything under one prefix of a store, so that any write's revision brings every cache up to date.
 ///
@@ -133,7 +134,7 @@ impl Feed {
     }
 
     /// Hands events to their caches, then moves on. Returns the error that ended the watch, if one did.
-    fn dispatch(&self, chunk: Vec<Result<WatchEvent, StoreError>>) -> Option<StoreError> {
+    fn dispatch(&self, chunk: Vec<Result<WatchEvent, StoreError>>, waves: &mut Waves) -> Option<StoreError> {
         let mut batches: Vec<(Arc<Cache>, Vec<WatchEvent>)> = Vec::new();
         let mut reached = self.position.get();
         let mut failed = None;
@@ -164,10 +165,13 @@ impl Feed {
                 }
             }
         }
+        let mut wake = Vec::new();
         for (cache, events) in batches {
-            cache.apply(events);
+            wake.extend(cache.apply(events));
         }
+        // Readers first: they wait for an answer.
         self.position.set(reached);
+        waves.wake(wake);
         failed
     }
 
@@ -220,10 +224,11 @@ impl Follower {
 
     async fn run(self) {
         let mut begun = false;
+        let mut waves = Waves::default();
         let mut pause = Self::SHORTEST_PAUSE;
         loop {
             let before = self.feed.upgrade().map(|feed| feed.revision());
-            match self.follow(&mut begun).await {
+            match self.follow(&mut begun, &mut waves).await {
                 End::Unused => return,
                 End::Broken(error) => tracing::warn!(%error, "the watch of the store broke, taking it up again"),
                 End::Lost(error) => {
@@ -231,24 +236,25 @@ impl Follower {
                     begun = false;
                 }
             }
+            // Nobody waits for a wave while the store is away.
+            waves.finish();
             let progressed = self.feed.upgrade().map(|feed| feed.revision()) != before;
             pause = if progressed { Self::SHORTEST_PAUSE } else { (pause * 2).min(Self::LONGEST_PAUSE) };
             tokio::time::sleep(pause).await;
         }
     }
 
-    async fn follow(&self, begun: &mut bool) -> End {
-        let after = if *begun {
-            match self.feed.upgrade() {
-                Some(feed) => feed.revision(),
-                None => return End::Unused,
-            }
-        } else {
-            match self.store.current_revision().await {
-                Ok(revision) => revision,
-                Err(error) => return End::Broken(error),
-            }
+    async fn follow(&self, begun: &mut bool, waves: &mut Waves) -> End {
+        let current = match self.store.current_revision().await {
+            Ok(revision) => revision,
+            Err(error) => return End::Broken(error),
         };
+        let Some(reached) = self.feed.upgrade().map(|feed| feed.revision()) else { return End::Unused };
+        if *begun && current < reached {
+            // Another store, or an older copy: its watch would be silent until it came to our revision.
+            return End::Lost(StoreError::Future { asked: reached, current: Some(current) });
+        }
+        let after = if *begun { reached } else { current };
         let end = prefix_end(&self.prefix);
         let mut chunks = match self.store.watch(self.prefix.as_str()..end.as_str(), after + 1).await {
             Ok(watch) => watch.ready_chunks(Self::CHUNK),
@@ -263,6 +269,10 @@ impl Follower {
         loop {
             let chunk = tokio::select! {
                 chunk = chunks.next() => chunk,
+                () = waves.due() => {
+                    waves.run();
+                    continue;
+                }
                 _ = trim.tick() => {
                     let Some(feed) = self.feed.upgrade() else { return End::Unused };
                     feed.trim();
@@ -273,7 +283,7 @@ impl Follower {
                 return End::Broken(StoreError::Unavailable("the watch ended".to_owned()));
             };
             let Some(feed) = self.feed.upgrade() else { return End::Unused };
-            if let Some(error) = feed.dispatch(chunk) {
+            if let Some(error) = feed.dispatch(chunk, waves) {
                 return ended(error);
             }
             drop(feed);

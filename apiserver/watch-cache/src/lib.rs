@@ -20,6 +20,7 @@ mod snapshot;
 mod topics;
 mod tree;
 mod watcher;
+mod waves;
 
 pub use cache::{Cache, CacheOptions};
 pub use codec::{Codec, DecodeError, Decoded};

@@ -15,6 +15,7 @@ use crate::contents::{Term, terms};
 use crate::event::Event;
 use crate::object::Object;
 use crate::scope::Scope;
+use crate::waves::Wave;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum TopicKey {
@@ -30,7 +31,8 @@ pub(crate) enum TopicKey {
 pub(crate) struct Topic {
     pub(crate) key: TopicKey,
     pub(crate) wake: Notify,
-    watchers: AtomicUsize,
+    pub(crate) watchers: AtomicUsize,
+    pub(crate) wave: Mutex<Wave>,
     positions: Mutex<Positions>,
 }
 
@@ -55,7 +57,13 @@ impl Positions {
 
 impl Topic {
     fn new(key: TopicKey) -> Arc<Self> {
-        Arc::new(Topic { key, wake: Notify::new(), watchers: AtomicUsize::new(0), positions: Mutex::default() })
+        Arc::new(Topic {
+            key,
+            wake: Notify::new(),
+            watchers: AtomicUsize::new(0),
+            wave: Mutex::default(),
+            positions: Mutex::default(),
+        })
     }
 
     pub(crate) fn positions(&self) -> parking_lot::MutexGuard<'_, Positions> {
