@@ -1,0 +1,280 @@
+//! PodTopologySpread: pods spread evenly over zones, nodes or any other topology.
+//!
+//! Upstream also spreads pods without constraints of their own by those of their Service or owner; that part is
+//! missing here.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{CycleState, NOTHING, Plugin, node_affinity, taint_toleration};
+use crate::{
+    framework::{
+        ClusterEvent, Context, Filter, MAX_NODE_SCORE, PreFilter, PreFilterResult, PreScore, QueueingHint, Rejection,
+        Score,
+    },
+    node::{NodeIndex, NodeInfo, Symbol},
+    node_selector::Compiled,
+    pod::{PodClass, PodInfo, SpreadConstraint},
+};
+
+pub const PLUGIN: Plugin = Plugin {
+    name: "PodTopologySpread",
+    weight: 2,
+    pre_filter: Some(&PodTopologySpread),
+    filter: Some(&PodTopologySpread),
+    pre_score: Some(&PodTopologySpread),
+    score: Some(&PodTopologySpread),
+    hint: Some(&PodTopologySpread),
+    ..NOTHING
+};
+
+const HOSTNAME: &str = "kubernetes.io/hostname";
+
+struct PodTopologySpread;
+
+/// What Filter needs: one entry per hard constraint, in the pod's order.
+#[derive(Clone, Default)]
+pub struct State(Vec<Domains>);
+
+/// The domains of one constraint.
+#[derive(Clone)]
+struct Domains {
+    /// None: no node has the topology label.
+    key: Option<Symbol>,
+    counts: HashMap<Symbol, i64>,
+    /// The smallest count, 0 where there are fewer domains than the constraint asks for.
+    least: i64,
+}
+
+impl Domains {
+    fn update_least(&mut self, min_domains: usize) {
+        let least = self.counts.values().copied().min().unwrap_or(0);
+        self.least = if self.counts.len() < min_domains { 0 } else { least };
+    }
+}
+
+/// What Score needs.
+#[derive(Clone, Default)]
+pub struct ScoreState {
+    constraints: Vec<SoftConstraint>,
+    /// Nodes without all topology labels.
+    ignored: HashSet<NodeIndex>,
+}
+
+#[derive(Clone)]
+struct SoftConstraint {
+    key: Option<Symbol>,
+    max_skew: i64,
+    weight: f64,
+    counts: SoftCounts,
+}
+
+#[derive(Clone)]
+enum SoftCounts {
+    PerNode(HashMap<NodeIndex, i64>),
+    PerValue(HashMap<Symbol, i64>),
+}
+
+fn constraints(pod: &PodInfo, hard: bool) -> Vec<&SpreadConstraint> {
+    let all = pod.pending.iter().flat_map(|pending| &pending.spread);
+    all.filter(|constraint| constraint.hard == hard).collect()
+}
+
+/// Which nodes a constraint counts.
+struct Inclusion<'a> {
+    cx: Context<'a>,
+    required: Compiled,
+    keys: Vec<Option<Symbol>>,
+}
+
+impl<'a> Inclusion<'a> {
+    fn new(cx: Context<'a>, constraints: &[&SpreadConstraint]) -> Self {
+        let symbols = &cx.cluster.symbols;
+        let keys = constraints.iter().map(|constraint| symbols.get(&constraint.topology_key)).collect();
+        Inclusion { cx, required: node_affinity::compiled(cx.pod, symbols), keys }
+    }
+
+    fn has_all_labels(&self, node: &NodeInfo) -> bool {
+        self.keys.iter().all(|key| key.is_some_and(|key| node.label(key).is_some()))
+    }
+
+    fn includes(&self, constraint: &SpreadConstraint, node: &NodeInfo) -> bool {
+        (!constraint.honor_affinity || self.required.matches(node, &self.cx.cluster.symbols))
+            && (!constraint.honor_taints || taint_toleration::fits(&node.taints, self.cx.pod))
+    }
+}
+
+/// Is a pod of this class one that the constraint counts?
+fn counts(constraint: &SpreadConstraint, class: &PodClass) -> bool {
+    !class.terminating && !constraint.selector.is_everything() && constraint.selector.matches(&class.labels)
+}
+
+impl PreFilter for PodTopologySpread {
+    fn pre_filter(&self, cx: Context, state: &mut CycleState) -> Result<PreFilterResult, Rejection> {
+        let constraints = constraints(cx.pod, true);
+        if constraints.is_empty() {
+            return Ok(PreFilterResult::Skip);
+        }
+        let inclusion = Inclusion::new(cx, &constraints);
+        let labelled: Vec<NodeIndex> = cx
+            .cluster
+            .order()
+            .iter()
+            .copied()
+            .filter(|index| inclusion.has_all_labels(cx.cluster.node(*index)))
+            .collect();
+        let mut domains = Vec::with_capacity(constraints.len());
+        for (constraint, key) in constraints.iter().zip(&inclusion.keys) {
+            // Per node the value of its domain, where the constraint counts the node.
+            let mut values: HashMap<NodeIndex, Symbol> = HashMap::new();
+            for index in &labelled {
+                let node = cx.cluster.node(*index);
+                if inclusion.includes(constraint, node)
+                    && let Some(value) = key.and_then(|key| node.label(key))
+                {
+                    values.insert(*index, value);
+                }
+            }
+            let mut counts_of: HashMap<Symbol, i64> = values.values().map(|value| (*value, 0)).collect();
+            for (class, nodes) in cx.cluster.classes_in(cx.pod.namespace()) {
+                if counts(constraint, class) {
+                    for (index, count) in nodes {
+                        if let Some(sum) = values.get(index).and_then(|value| counts_of.get_mut(value)) {
+                            *sum += i64::from(*count);
+                        }
+                    }
+                }
+            }
+            let mut domain = Domains { key: *key, counts: counts_of, least: 0 };
+            domain.update_least(constraint.min_domains);
+            domains.push(domain);
+        }
+        state.pod_topology_spread = State(domains);
+        Ok(PreFilterResult::AllNodes)
+    }
+
+    fn account(&self, cx: Context, state: &mut CycleState, pod: &PodInfo, node: &NodeInfo, sign: i64) {
+        let constraints = constraints(cx.pod, true);
+        let inclusion = Inclusion::new(cx, &constraints);
+        if pod.namespace() != cx.pod.namespace() || !inclusion.has_all_labels(node) {
+            return;
+        }
+        for (constraint, domains) in constraints.iter().zip(&mut state.pod_topology_spread.0) {
+            if counts(constraint, &pod.class)
+                && inclusion.includes(constraint, node)
+                && let Some(value) = domains.key.and_then(|key| node.label(key))
+            {
+                *domains.counts.entry(value).or_default() += sign;
+                domains.update_least(constraint.min_domains);
+            }
+        }
+    }
+}
+
+impl Filter for PodTopologySpread {
+    fn filter(&self, cx: Context, state: &CycleState, node: &NodeInfo) -> Result<(), Rejection> {
+        let hard = cx.pod.pending.iter().flat_map(|pending| &pending.spread).filter(|constraint| constraint.hard);
+        for (constraint, domains) in hard.zip(&state.pod_topology_spread.0) {
+            let Some(value) = domains.key.and_then(|key| node.label(key)) else {
+                let reason = "node(s) didn't match pod topology spread constraints (missing required label)";
+                return Err(Rejection::unresolvable(reason));
+            };
+            let with = domains.counts.get(&value).copied().unwrap_or(0)
+                + i64::from(constraint.selector.matches(&cx.pod.class.labels));
+            if with - domains.least > constraint.max_skew {
+                return Err(Rejection::unschedulable("node(s) didn't match pod topology spread constraints"));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl PreScore for PodTopologySpread {
+    fn pre_score(&self, cx: Context, state: &mut CycleState, nodes: &[NodeIndex]) -> bool {
+        let constraints = constraints(cx.pod, false);
+        if constraints.is_empty() {
+            return false;
+        }
+        let inclusion = Inclusion::new(cx, &constraints);
+        let without = |index: &NodeIndex| !inclusion.has_all_labels(cx.cluster.node(*index));
+        let ignored: HashSet<NodeIndex> = nodes.iter().copied().filter(without).collect();
+        let scored = || nodes.iter().filter(|index| !ignored.contains(index));
+        let soft = constraints.iter().zip(&inclusion.keys).map(|(constraint, key)| {
+            let classes = cx.cluster.classes_in(cx.pod.namespace()).filter(|(class, _)| counts(constraint, class));
+            let (counts, domains) = if &*constraint.topology_key == HOSTNAME {
+                let mut counts: HashMap<NodeIndex, i64> = HashMap::new();
+                for (index, count) in classes.flat_map(|(_, nodes)| nodes) {
+                    *counts.entry(*index).or_default() += i64::from(*count);
+                }
+                (SoftCounts::PerNode(counts), nodes.len() - ignored.len())
+            } else {
+                let value = |index: &NodeIndex| key.and_then(|key| cx.cluster.node(*index).label(key));
+                let mut counts: HashMap<Symbol, i64> = scored().filter_map(|index| Some((value(index)?, 0))).collect();
+                for (index, count) in classes.flat_map(|(_, nodes)| nodes) {
+                    let node = cx.cluster.node(*index);
+                    if let Some(sum) = value(index).and_then(|value| counts.get_mut(&value))
+                        && inclusion.has_all_labels(node)
+                        && inclusion.includes(constraint, node)
+                    {
+                        *sum += i64::from(*count);
+                    }
+                }
+                let domains = counts.len();
+                (SoftCounts::PerValue(counts), domains)
+            };
+            SoftConstraint { key: *key, max_skew: constraint.max_skew, weight: ((domains + 2) as f64).ln(), counts }
+        });
+        let soft = soft.collect();
+        state.pod_topology_spread_score = ScoreState { constraints: soft, ignored };
+        true
+    }
+}
+
+impl Score for PodTopologySpread {
+    fn score(&self, _cx: Context, state: &CycleState, index: NodeIndex, node: &NodeInfo) -> i64 {
+        let state = &state.pod_topology_spread_score;
+        if state.ignored.contains(&index) {
+            return 0;
+        }
+        let mut score = 0.0;
+        for constraint in &state.constraints {
+            let Some(value) = constraint.key.and_then(|key| node.label(key)) else { continue };
+            let count = match &constraint.counts {
+                SoftCounts::PerNode(counts) => counts.get(&index).copied().unwrap_or(0),
+                SoftCounts::PerValue(counts) => counts.get(&value).copied().unwrap_or(0),
+            };
+            score += count as f64 * constraint.weight + (constraint.max_skew - 1) as f64;
+        }
+        score.round() as i64
+    }
+
+    fn normalize(&self, _cx: Context, state: &CycleState, nodes: &[NodeIndex], scores: &mut [i64]) {
+        let ignored = &state.pod_topology_spread_score.ignored;
+        let counted = || nodes.iter().zip(&*scores).filter(|(index, _)| !ignored.contains(index));
+        let least = counted().map(|(_, score)| *score).min().unwrap_or(0);
+        let most = counted().map(|(_, score)| *score).max().unwrap_or(0);
+        for (index, score) in nodes.iter().zip(scores) {
+            *score = match (ignored.contains(index), most) {
+                (true, _) => 0,
+                (false, 0) => MAX_NODE_SCORE,
+                (false, _) => MAX_NODE_SCORE * (most + least - *score) / most,
+            };
+        }
+    }
+}
+
+impl QueueingHint for PodTopologySpread {
+    fn queue(&self, pod: &PodInfo, event: ClusterEvent) -> bool {
+        let hard = constraints(pod, true);
+        let counted = |other: &PodInfo| {
+            other.namespace() == pod.namespace() && hard.iter().any(|constraint| counts(constraint, &other.class))
+        };
+        match event {
+            ClusterEvent::PodAssigned(other) | ClusterEvent::AssignedPodDeleted(other) => counted(other),
+            ClusterEvent::AssignedPodUpdated { old, new } => counted(old) != counted(new),
+            // Domains may appear, vanish, or become eligible.
+            ClusterEvent::NodeAdded(_) => true,
+            ClusterEvent::NodeUpdated { old, new } => old.labels != new.labels || old.taints != new.taints,
+            ClusterEvent::NamespaceChanged | ClusterEvent::VolumeChanged => false,
+        }
+    }
+}
