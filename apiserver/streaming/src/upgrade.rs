@@ -65,14 +65,14 @@ fn list(headers: &HeaderMap, name: &HeaderName) -> Vec<String> {
 pub struct Rejection {
     pub status: StatusCode,
     pub message: String,
-    headers: HeaderMap,
+    headers: Box<HeaderMap>,
 }
 
 impl Rejection {
     /// A refusal with a plain message.
     #[must_use]
     pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), headers: HeaderMap::new() }
+        Self { status, message: message.into(), headers: Box::default() }
     }
 
     /// The answer to send.
@@ -81,7 +81,7 @@ impl Rejection {
         let body = if self.message.is_empty() { String::new() } else { format!("{}\n", self.message) };
         let mut response = Response::new(Full::new(Bytes::from(body)));
         *response.status_mut() = self.status;
-        *response.headers_mut() = self.headers;
+        *response.headers_mut() = *self.headers;
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
         response.headers_mut().insert(http::header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         response

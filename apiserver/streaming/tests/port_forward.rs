@@ -1,4 +1,5 @@
 //! Port-forward end to end: SPDY, tunnelled and WebSocket clients, straight to a kubelet and through an apiserver.
+#![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod common;
 

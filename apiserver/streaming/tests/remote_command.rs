@@ -1,4 +1,5 @@
 //! Commands end to end: SPDY and WebSocket clients, straight to a kubelet and through an apiserver.
+#![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod common;
 
@@ -8,7 +9,6 @@ use std::time::Duration;
 use apiserver_streaming::remote_command::{
     ClientStreams, ConnectError, Options, Status, TerminalSize, connect, connect_websocket,
 };
-use apiserver_streaming::spdy::{Config, Connection, Headers, Role};
 use apiserver_streaming::upgrade::{DialError, ask_spdy, ask_websocket, dial};
 use common::{GONE, all, apiserver, kubelet, pattern, request, soon};
 use futures::{SinkExt, StreamExt};
@@ -168,18 +168,14 @@ async fn errors_before_the_upgrade_reach_the_client() {
 }
 
 #[tokio::test]
-async fn a_lost_connection_is_no_success() {
-    // A server that upgrades and is cut off: its transport ends without GOAWAY.
-    let (near, far) = tokio::io::duplex(64 * 1024);
-    let client = Connection::new(near, Role::Client, Config::default());
-    let server = tokio::spawn(async move {
-        let mut far = far;
-        let mut buf = [0; 4096];
-        let _ = far.read(&mut buf).await;
-    });
-    let opened = soon(client.open(Headers::from_iter([("streamtype", "error")]))).await;
-    assert!(opened.is_err());
-    server.await.unwrap();
+async fn a_server_that_crashes_is_no_success() {
+    for (way, address, websocket) in ways().await {
+        let mut client = soon(start(address, "/crash", IN_OUT, websocket)).await;
+        let mut out = Vec::new();
+        let _ = soon(client.stdout.take().unwrap().read_to_end(&mut out)).await;
+        let status = soon(receive(client)).await;
+        assert!(!status.is_success(), "{way}: {status:?}");
+    }
 }
 
 #[tokio::test]

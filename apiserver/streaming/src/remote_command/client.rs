@@ -60,15 +60,16 @@ pub struct StatusReceiver {
 }
 
 impl StatusReceiver {
-    /// Waits for the end of the command. A server that closes properly without a status means success, as upstream's
-    /// clients take it; a connection that is lost is a failure.
+    /// Waits for the end of the command. A server of v4 or v5 that ends without a status is a failure: upstream's
+    /// servers always send one, and its clients would take a crash for success.
     pub async fn receive(self) -> Status {
         let mut text = Vec::new();
         match self.stream.take(MAX_STATUS).read_to_end(&mut text).await {
             Err(error) if text.is_empty() => {
                 Status::internal_error(&format!("error reading from error stream: {error}"))
             }
-            _ if self.json && !text.is_empty() => Status::from_json(&text),
+            _ if self.json && text.is_empty() => Status::internal_error("connection closed without a status"),
+            _ if self.json => Status::from_json(&text),
             _ => Status::from_text(&text),
         }
     }

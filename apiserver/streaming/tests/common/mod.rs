@@ -1,5 +1,6 @@
 //! Servers on port 0 that run little commands and forward to echoing ports.
 #![allow(dead_code, reason = "each test binary uses its part")]
+#![allow(clippy::unwrap_used, reason = "these are tests")]
 
 use std::net::SocketAddr;
 use std::time::Duration;
