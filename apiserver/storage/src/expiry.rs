@@ -23,16 +23,17 @@ pub(crate) struct Expiry {
 }
 
 impl Expiry {
-    /// Deletes `key` from `store` at `deadline` unless it was written after `mod_revision`.
-    ///
-    /// The task that does so starts with the first key and ends with the store.
-    pub fn schedule<S: Store>(self: &Arc<Self>, store: &Weak<S>, deadline: Instant, key: &str, mod_revision: Revision) {
-        self.due.lock().insert((deadline, mod_revision), key.into());
-        if self.running.swap(true, Ordering::Relaxed) {
-            self.changed.notify_one();
-        } else {
+    /// Starts the task that deletes from `store` what is due, if none runs yet. It ends with the store.
+    pub fn start<S: Store>(self: &Arc<Self>, store: &Weak<S>) {
+        if !self.running.swap(true, Ordering::Relaxed) {
             tokio::spawn(self.clone().run(store.clone()));
         }
+    }
+
+    /// Has `key` deleted at `deadline` unless it is written after `mod_revision`.
+    pub fn add(&self, deadline: Instant, key: Arc<str>, mod_revision: Revision) {
+        self.due.lock().insert((deadline, mod_revision), key);
+        self.changed.notify_one();
     }
 
     /// Wakes the task so that it notices that the store is gone.

@@ -63,7 +63,8 @@ impl Store for MemoryStore {
         let outcome = self.write(key, Write::Put { value, expect });
         if let (Outcome::Done(revision), Some(ttl)) = (&outcome, ttl) {
             let deadline = Instant::now() + Duration::from_secs(ttl_seconds(ttl));
-            self.expiry.schedule(&self.this, deadline, key, *revision);
+            self.expiry.start(&self.this);
+            self.expiry.add(deadline, key.into(), *revision);
         }
         Ok(outcome)
     }

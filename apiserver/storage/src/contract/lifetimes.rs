@@ -46,8 +46,8 @@ pub(super) async fn compaction(f: Fixture) {
     assert!(is_compacted(f.store.compact(at).await), "the same compaction again");
 
     let value = |i: usize| Some(f.key_value("a", &i.to_string(), revisions[0], revisions[i]));
-    for i in 3..6 {
-        assert_eq!(f.get("a", Some(revisions[i])).await, value(i));
+    for (i, kept) in revisions.iter().enumerate().skip(3) {
+        assert_eq!(f.get("a", Some(*kept)).await, value(i));
     }
     assert_eq!(f.get("quiet", Some(at)).await, Some(f.key_value("quiet", "1", quiet, quiet)), "what is current stays");
     assert_eq!(f.get("gone", Some(at)).await, None);

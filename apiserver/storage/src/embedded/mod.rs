@@ -7,8 +7,8 @@
 use std::collections::HashMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc;
-use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -55,7 +55,6 @@ impl Default for EmbeddedOptions {
 pub struct EmbeddedStore {
     hub: Arc<Hub>,
     expiry: Arc<Expiry>,
-    this: Weak<EmbeddedStore>,
     /// Taken on drop, to tell the writer to end.
     requests: Option<mpsc::Sender<Request>>,
     writer: Option<JoinHandle<()>>,
@@ -77,8 +76,13 @@ impl EmbeddedStore {
         let loaded = loading.await.map_err(|error| Error::Fatal(format!("cannot load the store: {error}")))??;
         let hub = Hub::new(loaded.history);
         let (requests, received) = mpsc::channel();
+        let expiry = Arc::new(Expiry::default());
+        for (key, (revision, expires)) in loaded.expiring {
+            expiry.add(deadline(expires), key, revision);
+        }
         let writer = Writer {
             hub: hub.clone(),
+            expiry: expiry.clone(),
             database: loaded.database,
             changes: loaded.changes,
             meta: loaded.meta,
@@ -88,18 +92,8 @@ impl EmbeddedStore {
         };
         let thread = std::thread::Builder::new().name("storage-writer".into()).spawn(move || writer.run(&received));
         let thread = thread.map_err(|error| Error::Fatal(format!("cannot start the store's writer: {error}")))?;
-        let store = Arc::new_cyclic(|this| EmbeddedStore {
-            hub,
-            expiry: Arc::default(),
-            this: this.clone(),
-            requests: Some(requests),
-            writer: Some(thread),
-        });
-        let now = now_millis();
-        for (key, (revision, expires)) in loaded.expiring {
-            let left = Duration::from_millis(expires.saturating_sub(now));
-            store.expiry.schedule(&store.this, Instant::now() + left, &key, revision);
-        }
+        let store = Arc::new(EmbeddedStore { hub, expiry, requests: Some(requests), writer: Some(thread) });
+        store.expiry.start(&Arc::downgrade(&store));
         Ok(store)
     }
 
@@ -142,16 +136,9 @@ impl Store for EmbeddedStore {
 
     async fn put(&self, key: &str, value: Bytes, expect: Expect, ttl: Option<Duration>) -> Result<Outcome> {
         check_key(key)?;
-        let ttl = ttl.map(|ttl| Duration::from_secs(ttl_seconds(ttl)));
-        let millis = |ttl: Duration| u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
-        let expires = ttl.map_or(0, |ttl| now_millis().saturating_add(millis(ttl)));
-        let deadline = ttl.map(|ttl| Instant::now() + ttl);
+        let expires = ttl.map_or(0, |ttl| now_millis().saturating_add(ttl_seconds(ttl).saturating_mul(1000)));
         let write = Write::Put { value, expect };
-        let outcome = self.send(|reply| Request::Write { key: key.into(), write, expires, reply }).await?;
-        if let (Outcome::Done(revision), Some(deadline)) = (&outcome, deadline) {
-            self.expiry.schedule(&self.this, deadline, key, *revision);
-        }
-        Ok(outcome)
+        self.send(|reply| Request::Write { key: key.into(), write, expires, reply }).await
     }
 
     async fn delete(&self, key: &str, mod_revision: Revision) -> Result<Outcome> {
@@ -180,6 +167,13 @@ impl Store for EmbeddedStore {
         // Through the writer, so that a disk that hangs or broke shows.
         self.send(|reply| Request::Ping { reply }).await
     }
+}
+
+/// The moment that is so many milliseconds after 1970.
+fn deadline(expires: u64) -> Instant {
+    // An Instant cannot hold every far future; a century is far enough.
+    let left = expires.saturating_sub(now_millis()).min(100 * 365 * 24 * 3600 * 1000);
+    Instant::now() + Duration::from_millis(left)
 }
 
 /// What an opened directory holds.

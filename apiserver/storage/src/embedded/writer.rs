@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 
 use super::EmbeddedOptions;
 use super::record::{Record, row_key};
+use crate::expiry::Expiry;
 use crate::history::{Change, Write, decide};
 use crate::hub::Hub;
 use crate::{Error, Outcome, Result, Revision};
@@ -29,6 +30,7 @@ pub(super) enum Request {
 
 pub(super) struct Writer {
     pub hub: Arc<Hub>,
+    pub expiry: Arc<Expiry>,
     pub database: Database,
     pub changes: Keyspace,
     pub meta: Keyspace,
@@ -130,6 +132,10 @@ impl Writer {
             }
             return;
         }
+        // Here rather than where the put was asked for: that may have been given up meanwhile.
+        for Record { change, expires } in group.records.iter().filter(|record| record.expires != 0) {
+            self.expiry.add(super::deadline(*expires), change.key.clone(), change.revision);
+        }
         if !group.records.is_empty() {
             self.hub.apply(group.records.into_iter().map(|record| record.change));
         }
@@ -142,14 +148,14 @@ impl Writer {
         if records.is_empty() {
             return Ok(());
         }
-        if let Err(Error::Fatal(message)) = self.usable() {
-            return Err(Broken::Before(message));
+        if let Some(message) = &self.broken {
+            return Err(Broken::Before(message.clone()));
         }
         let mut batch = self.batch();
         for record in records {
             batch.insert(&self.changes, row_key(record.change.revision), record.encode());
         }
-        self.write(batch).map_err(Broken::During)
+        self.write(batch)
     }
 
     fn compact(&mut self, revision: Revision) -> Result<()> {
@@ -162,11 +168,11 @@ impl Writer {
             for row in rows {
                 batch.remove(&self.changes, row_key(*row));
             }
-            self.write(batch).map_err(Error::Fatal)?;
+            self.write(batch).map_err(|broken| broken.to_error())?;
             batch = self.batch();
         }
         if forgotten.is_empty() {
-            self.write(batch).map_err(Error::Fatal)?;
+            self.write(batch).map_err(|broken| broken.to_error())?;
         }
         Ok(())
     }
@@ -175,13 +181,17 @@ impl Writer {
         self.database.batch().durability(Some(PersistMode::SyncData))
     }
 
-    fn write(&mut self, batch: OwnedWriteBatch) -> std::result::Result<(), String> {
+    fn write(&mut self, batch: OwnedWriteBatch) -> std::result::Result<(), Broken> {
         batch.commit().map_err(|error| {
             let message = format!("cannot write to {}: {error:?}; restart when that is repaired", self.dir.display());
             tracing::error!("{message}");
             // After a failed write or fsync nobody knows what the disk holds until the log is read again.
             self.broken = Some(message.clone());
-            message
+            match error {
+                // It failed before, in the background.
+                fjall::Error::Poisoned => Broken::Before(message),
+                _ => Broken::During(message),
+            }
         })
     }
 

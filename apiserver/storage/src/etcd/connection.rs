@@ -97,7 +97,7 @@ pub(super) struct Connections {
     watches: Slot,
     next: AtomicUsize,
     request_timeout: Duration,
-    progress_overtakes: bool,
+    pub(super) progress_overtakes: bool,
 }
 
 impl Connections {

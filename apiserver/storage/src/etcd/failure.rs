@@ -89,7 +89,7 @@ fn from_status(status: &Status) -> Failure {
     let said = status.message();
     let has = |part: &str| said.contains(part);
     if never_sent(status.source()) {
-        let message = status.source().map_or_else(|| said.to_owned(), |source| chain(source));
+        let message = status.source().map_or_else(|| said.to_owned(), chain);
         return Failure { kind: Kind::NotDone, message, transport: true };
     }
     let plain = |kind| Failure::new(kind, said);

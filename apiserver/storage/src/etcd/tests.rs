@@ -391,3 +391,84 @@ async fn progress_leaves_no_trace() {
         }
     }
 }
+
+/// The way of newer servers, as far as an old one goes it too: requests are answered, though they may overtake events.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn progress_by_request() {
+    let Some(etcd) = Etcd::start("http", &[]) else { return };
+    let mut connections = Connections::open(etcd.options()).await.unwrap();
+    connections.progress_overtakes = false;
+    let store: Arc<dyn Store> = Arc::new(EtcdStore {
+        connections: Arc::new(connections),
+        leases: Leases::default(),
+        progress: watch::Sender::default(),
+        compactor: None,
+    });
+    for case in crate::contract::CASES.iter().filter(|case| case.name == "progress") {
+        (case.run)(crate::contract::Fixture::new(store.clone())).await;
+    }
+    let from = store.current_revision().await.unwrap() + 1;
+    let mut watch = store.watch("/r/".."/r0", from).await.unwrap();
+    for _ in 0..3 {
+        store.request_progress().await.unwrap();
+        assert!(matches!(watch.next().await, Some(Ok(WatchEvent::Progress(revision))) if revision == from - 1));
+    }
+}
+
+/// Not a check but a look at the speed (lists of etcd are paged finely in tests): `cargo test --release -p apiserver-storage speed -- --ignored --nocapture`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a measurement"]
+async fn speed() {
+    const TASKS: usize = 64;
+    const WRITES: usize = 100;
+    let dir = tempfile::tempdir().unwrap();
+    let mut stores: Vec<(&str, Arc<dyn Store>)> = vec![
+        ("memory", crate::memory::MemoryStore::new()),
+        ("embedded", crate::embedded::EmbeddedStore::open(dir.path()).await.unwrap()),
+    ];
+    let etcd = Etcd::start("http", &[]);
+    if let Some(etcd) = &etcd {
+        stores.push(("etcd", EtcdStore::connect(etcd.options()).await.unwrap()));
+    }
+    for (name, store) in stores {
+        let value = Bytes::from(vec![b'x'; 4096]);
+        let begun = std::time::Instant::now();
+        for i in 0..WRITES {
+            store.put(&format!("/one/{i}"), value.clone(), Expect::Absent, None).await.unwrap();
+        }
+        let one = begun.elapsed() / WRITES as u32;
+        let from = store.current_revision().await.unwrap() + 1;
+        let mut watch = store.watch("/many/".."/many0", from).await.unwrap();
+        let begun = std::time::Instant::now();
+        let tasks = (0..TASKS).map(|task| {
+            let (store, value) = (store.clone(), value.clone());
+            tokio::spawn(async move {
+                for i in 0..WRITES {
+                    store.put(&format!("/many/{task}/{i}"), value.clone(), Expect::Absent, None).await.unwrap();
+                }
+            })
+        });
+        futures::future::join_all(tasks).await;
+        let many = begun.elapsed();
+        let mut seen = 0;
+        while seen < TASKS * WRITES {
+            watch.next().await.unwrap().unwrap();
+            seen += 1;
+        }
+        let watched = begun.elapsed();
+        let begun = std::time::Instant::now();
+        let mut replay = store.watch("/many/".."/many0", from).await.unwrap();
+        for _ in 0..TASKS * WRITES {
+            replay.next().await.unwrap().unwrap();
+        }
+        let replayed = begun.elapsed();
+        let begun = std::time::Instant::now();
+        assert_eq!(store.list("/many/".."/many0", 0, None).await.unwrap().value.items.len(), TASKS * WRITES);
+        let listed = begun.elapsed();
+        println!(
+            "{name}: a put {one:?}; {} puts by {TASKS} at a time {many:?}, all watched after {watched:?}, \
+             replayed in {replayed:?}, listed in {listed:?}",
+            TASKS * WRITES
+        );
+    }
+}
