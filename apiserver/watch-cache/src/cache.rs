@@ -59,6 +59,20 @@ impl CacheOptions {
     }
 }
 
+/// What a cache holds, for metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CacheStats {
+    pub objects: usize,
+    /// Events in the history.
+    pub events: usize,
+    /// Bytes of replaced and deleted states in the history.
+    pub history_bytes: usize,
+    /// Open watches.
+    pub watchers: usize,
+    /// The oldest revision a watch may start from.
+    pub oldest: Revision,
+}
+
 /// The cache of one resource.
 ///
 /// A write is visible in a snapshot before it is delivered to a watcher.
@@ -90,6 +104,8 @@ pub(crate) struct State {
     pub(crate) list_revision: Revision,
     /// How many lists were completed.
     pub(crate) lists: u64,
+    /// Which of these went back in time: no watcher from before it goes on.
+    pub(crate) rewound: u64,
     pub(crate) stopped: bool,
 }
 
@@ -124,6 +140,7 @@ impl Cache {
                 applied: 0,
                 list_revision: 0,
                 lists: 0,
+                rewound: 0,
                 stopped: false,
             }),
             maker: Arc::new(Maker { codec, forms: feed.forms.clone(), frames: feed.frames.clone() }),
@@ -265,6 +282,17 @@ impl Cache {
     /// [`Expired`] when the history does not reach back to the revision asked for.
     pub fn watch(self: &Arc<Self>, options: WatchOptions) -> Result<Watcher, Expired> {
         Watcher::open(self, options)
+    }
+
+    pub fn stats(&self) -> CacheStats {
+        let state = self.state.read();
+        CacheStats {
+            objects: state.contents.len(),
+            events: state.log.len(),
+            history_bytes: state.log.bytes(),
+            watchers: state.topics.watchers,
+            oldest: state.log.floor(),
+        }
     }
 
     /// Ends the cache, because its resource is gone: its watchers get [`crate::WatchError::Closed`].

@@ -84,7 +84,13 @@ impl Event {
     /// The bytes that are kept only because the event is.
     pub(crate) fn weight(&self) -> usize {
         const OVERHEAD: usize = 256;
-        OVERHEAD + self.change.previous().map_or(0, |previous| previous.weight())
+        let states = match &self.change {
+            Change::Added { .. } => 0,
+            Change::Modified { previous, .. } => previous.weight(),
+            // As it was, and as it is reported.
+            Change::Deleted { previous } => 2 * previous.weight(),
+        };
+        OVERHEAD + states
     }
 
     fn removed(&self, previous: &Object) -> &Arc<Object> {

@@ -216,8 +216,8 @@ enum End {
 }
 
 impl Follower {
-    /// How many events to hand over together at most.
-    const CHUNK: usize = 512;
+    /// How many events to hand over together at most: few enough to decode in a few milliseconds.
+    const CHUNK: usize = 128;
     const TRIM: Duration = Duration::from_secs(15);
     const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
     const LONGEST_PAUSE: Duration = Duration::from_secs(2);

@@ -22,7 +22,7 @@ mod tree;
 mod watcher;
 mod waves;
 
-pub use cache::{Cache, CacheOptions};
+pub use cache::{Cache, CacheOptions, CacheStats};
 pub use codec::{Codec, DecodeError, Decoded};
 pub use error::{Error, Expired, WatchError};
 pub use event::{EventKind, EventView};

@@ -62,6 +62,15 @@ impl Log {
         Ok(usize::try_from(at).ok().and_then(|at| self.events.get(at)))
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.events.len()
+    }
+
+    /// The bytes kept for the history alone.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Up to `limit` events from a position on.
     pub(crate) fn range(&self, from: u64, limit: usize) -> Result<impl Iterator<Item = &Arc<Event>>, Expired> {
         let at = from.checked_sub(self.first).ok_or(Expired { oldest: self.floor })?;

@@ -1,5 +1,6 @@
 //! One state of one object: its JSON, and what selectors look at.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use apiserver_storage::{KeyValue, Revision};
@@ -138,7 +139,10 @@ pub(crate) struct Written {
 
 impl Written {
     pub(crate) fn decode(stored: KeyValue, codec: &dyn Codec) -> Self {
-        let decoded = codec.decode(&stored).map_err(|reason| {
+        // A panic in the codec would end the feed, and with it every cache, for one bad value.
+        let decoded = std::panic::catch_unwind(AssertUnwindSafe(|| codec.decode(&stored)))
+            .unwrap_or_else(|_| Err(DecodeError("the decoder panicked".to_owned())));
+        let decoded = decoded.map_err(|reason| {
             tracing::warn!(key = %stored.key, revision = stored.mod_revision, %reason, "undecodable object in the store");
             Box::new(Undecodable { key: SmolStr::new(&stored.key), reason, value: stored.value })
         });

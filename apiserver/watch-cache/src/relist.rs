@@ -31,9 +31,16 @@ impl Cache {
         tokio::spawn(list(Arc::downgrade(self), epoch));
     }
 
-    fn is_listing(&self, epoch: u64) -> bool {
-        let state = self.state.read();
-        !state.stopped && matches!(state.phase, Phase::Listing { epoch: current, .. } if current == epoch)
+    /// Whether a list of this epoch is still wanted. What was put aside so far will be in the list that begins now.
+    fn begin_try(&self, epoch: u64) -> bool {
+        let mut state = self.state.write();
+        match &mut state.phase {
+            Phase::Listing { epoch: current, aside } if *current == epoch => {
+                aside.clear();
+                !state.stopped
+            }
+            _ => false,
+        }
     }
 
     /// Reads everything at one revision. Objects that did not change are taken over, not decoded again.
@@ -82,8 +89,9 @@ impl Cache {
             later.extend(more.into_iter().filter_map(|event| self.decode(event)));
         };
         let mut wake = Vec::new();
+        state.lists += 1;
         let changes = match state.lists {
-            0 => Vec::new(),
+            1 => Vec::new(),
             _ => changes(&state.contents, &contents, revision),
         };
         state.contents = Arc::new(contents);
@@ -91,6 +99,7 @@ impl Cache {
             // The store was put back to an earlier state: no order of events leads there.
             tracing::error!(revision, before = state.applied, "the store went back in time");
             state.log.forget();
+            state.rewound = state.lists;
         } else {
             for (revision, change) in changes {
                 self.record(&mut state, revision, change, &mut wake);
@@ -100,7 +109,6 @@ impl Cache {
         state.log.set_floor(revision);
         state.applied = revision;
         state.list_revision = revision;
-        state.lists += 1;
         for incoming in later {
             self.enter(&mut state, incoming, &mut wake);
         }
@@ -116,7 +124,7 @@ async fn list(cache: Weak<Cache>, epoch: u64) {
     loop {
         {
             let Some(cache) = cache.upgrade() else { return };
-            if !cache.is_listing(epoch) {
+            if !cache.begin_try(epoch) {
                 return;
             }
             match cache.read_all().await {

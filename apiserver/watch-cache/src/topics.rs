@@ -87,13 +87,14 @@ pub(crate) struct Topics {
     indexed: Arc<[SmolStr]>,
     all: Arc<Topic>,
     narrow: HashMap<TopicKey, Arc<Topic>>,
+    pub(crate) watchers: usize,
     /// How many narrow topics there are of each sort, so that an event only looks for those that exist.
     sorts: [usize; 5],
 }
 
 impl Topics {
     pub(crate) fn new(indexed: Arc<[SmolStr]>) -> Self {
-        Topics { indexed, all: Topic::new(TopicKey::All), narrow: HashMap::new(), sorts: [0; 5] }
+        Topics { indexed, all: Topic::new(TopicKey::All), narrow: HashMap::new(), watchers: 0, sorts: [0; 5] }
     }
 
     /// The narrowest topic that every event of the scope goes to. To be given back by [`Topics::leave`].
@@ -112,10 +113,12 @@ impl Topics {
             }
         };
         topic.watchers.fetch_add(1, Ordering::Relaxed);
+        self.watchers += 1;
         topic.clone()
     }
 
     pub(crate) fn leave(&mut self, topic: &Topic) {
+        self.watchers -= 1;
         let last = topic.watchers.fetch_sub(1, Ordering::Relaxed) == 1;
         if last
             && self.narrow.remove(&topic.key).is_some()

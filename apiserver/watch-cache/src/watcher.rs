@@ -236,7 +236,7 @@ impl Watcher {
         let expired = WatchError::Expired(Expired { oldest: state.log.floor() });
         if self.lists != state.lists {
             // Events between the last two lists are a summary, which is of no use to one that begins amid them.
-            if !self.reached_start {
+            if !self.reached_start || self.lists < state.rewound {
                 return Err(expired);
             }
             self.lists = state.lists;

@@ -1,5 +1,7 @@
 //! The cache against a store in memory, with time that is advanced and not slept.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, its fixtures too")]
+
 mod contract;
 mod model;
 mod outage;

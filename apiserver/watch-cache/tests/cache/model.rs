@@ -206,7 +206,7 @@ async fn run(steps: Vec<Step>) {
             }
         }
     }
-    let last = f.store.inner.current_revision().await.unwrap();
+    let last = f.store.inner().current_revision().await.unwrap();
     f.cache.wait_until(last, Duration::from_secs(3)).await.unwrap();
     let snapshot = f.cache.snapshot();
     for Open { mut watcher, select, from, initial, mut seen } in open {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use apiserver_storage::memory::MemoryStore;
 use apiserver_storage::{Expect, Store};
 use apiserver_watch_cache::*;
 use bytes::Bytes;
@@ -57,11 +58,11 @@ async fn after_a_gap_open_watchers_get_the_difference_and_older_revisions_expire
     let modified = f.store.write("d/modified", pod("c", "n")).await;
     let new = f.store.write("d/new", pod("a", "n")).await;
     f.store.erase("d/deleted").await;
-    let last = f.store.inner.put("/registry/other", Bytes::new(), Expect::Absent, None).await;
+    let last = f.store.inner().put("/registry/other", Bytes::new(), Expect::Absent, None).await;
     assert!(last.is_ok());
     f.store.set(State::Up);
     caught_up(&f).await;
-    let now = f.store.inner.current_revision().await.unwrap();
+    let now = f.store.inner().current_revision().await.unwrap();
     assert_eq!(
         drain(&mut open),
         [
@@ -83,6 +84,38 @@ async fn after_a_gap_open_watchers_get_the_difference_and_older_revisions_expire
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_store_put_back_to_an_earlier_state_expires_every_watch() {
+    let f = Fixture::start().await;
+    let backup = MemoryStore::new();
+    let expect = Expect::Absent;
+    backup.put(&key("d/old"), pod("a", "n"), expect, None).await.unwrap();
+    for n in 0..5 {
+        f.put(&format!("d/p{n}"), pod("a", "n")).await;
+    }
+    let later = f.cache.revision();
+    let mut wide = f.watch(From::Now, Scope::all()).unwrap();
+    let mut narrow = f.watch(From::Now, Scope::all().name("p1")).unwrap();
+    assert_eq!(drain(&mut narrow), Vec::<String>::new());
+    f.store.set(State::Broken);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    f.store.restore(backup);
+    f.store.set(State::Up);
+    for _ in 0..10 {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    let now = f.store.inner().current_revision().await.unwrap();
+    assert!(now < later);
+    for watcher in [&mut wide, &mut narrow] {
+        assert_eq!(watcher.next().await.map(|_| ()), Err(WatchError::Expired(Expired { oldest: now })));
+    }
+    let shown = f.cache.snapshot();
+    assert_eq!((shown.len(), shown.revision()), (1, now));
+    let mut again = f.watch(From::Now, Scope::all()).unwrap();
+    let next = f.put("d/new", pod("a", "n")).await;
+    assert_eq!(drain(&mut again), [format!("ADDED d/new {next}")]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_watcher_can_rebuild_the_state_whatever_happens_to_the_feed() {
     let f = Fixture::start().await;
     let mut watcher = f.watch(From::InitialThen, Scope::all()).unwrap();
@@ -94,7 +127,7 @@ async fn a_watcher_can_rebuild_the_state_whatever_happens_to_the_feed() {
         for _ in 0..10 {
             seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
             let place = format!("d/p{}", (seed >> 33) % 12);
-            let exists = f.store.inner.get(&key(&place), None).await.unwrap().value.is_some();
+            let exists = f.store.inner().get(&key(&place), None).await.unwrap().value.is_some();
             if exists && (seed >> 50).is_multiple_of(3) {
                 f.store.erase(&place).await;
             } else {
@@ -127,7 +160,7 @@ async fn a_watcher_can_rebuild_the_state_whatever_happens_to_the_feed() {
         let shown: BTreeMap<_, _> =
             shown.list(&Scope::all(), None).map(|object| (object.key().to_string(), object.revision())).collect();
         assert_eq!(state, shown);
-        let stored = f.store.inner.list(PREFIX.."/registry/pods0", 0, None).await.unwrap().value.items;
+        let stored = f.store.inner().list(PREFIX.."/registry/pods0", 0, None).await.unwrap().value.items;
         assert_eq!(shown, stored.into_iter().map(|kv| (kv.key, kv.mod_revision)).collect());
     }
 }

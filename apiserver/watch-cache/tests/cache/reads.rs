@@ -21,7 +21,7 @@ async fn lists_by_scope_in_key_order_and_counts() {
             .await;
     }
     let s = f.cache.snapshot();
-    assert_eq!((s.len(), s.revision()), (40, f.store.inner.current_revision().await.unwrap()));
+    assert_eq!((s.len(), s.revision()), (40, f.store.inner().current_revision().await.unwrap()));
     let of = |scope: &Scope, from: Option<&str>| {
         let places = places(s.list(scope, from));
         assert_eq!(s.count(scope, from), places.len());
@@ -92,16 +92,16 @@ async fn a_snapshot_of_the_past_reaches_as_far_as_the_history() {
 #[tokio::test(start_paused = true)]
 async fn any_write_under_the_feed_brings_every_cache_up_to_date() {
     let f = Fixture::start().await;
-    f.store.inner.put("/registry/nodes/n1", Bytes::from_static(b"{}"), Expect::Absent, None).await.unwrap();
+    f.store.inner().put("/registry/nodes/n1", Bytes::from_static(b"{}"), Expect::Absent, None).await.unwrap();
     let revision = f.cache.consistent().await.unwrap();
-    assert_eq!(revision, f.store.inner.current_revision().await.unwrap());
+    assert_eq!(revision, f.store.inner().current_revision().await.unwrap());
     assert!(f.cache.snapshot().revision() >= revision);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_write_beside_the_feed_needs_progress() {
     let f = Fixture::start().await;
-    f.store.inner.put("/elsewhere", Bytes::new(), Expect::Absent, None).await.unwrap();
+    f.store.inner().put("/elsewhere", Bytes::new(), Expect::Absent, None).await.unwrap();
     let revision = f.cache.consistent().await.unwrap();
     assert!(f.cache.revision() >= revision);
 }
@@ -143,12 +143,35 @@ async fn a_value_that_does_not_decode_is_reported_and_harms_nobody_else() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_panic_in_the_decoder_is_one_bad_value() {
+    let f = Fixture::start().await;
+    f.put("d/bad", Bytes::from_static(PANIC)).await;
+    f.put("d/good", pod("a", "n")).await;
+    let bad = f.cache.get(&key("d/bad")).unwrap();
+    assert_eq!(bad.json().unwrap_err().reason.to_string(), "the decoder panicked");
+}
+
+#[tokio::test(start_paused = true)]
+async fn stats_count() {
+    let f = Fixture::start().await;
+    let oldest = f.cache.revision();
+    f.put("d/a", pod("a", "n")).await;
+    f.put("d/b", pod("a", "n")).await;
+    f.delete("d/b").await;
+    let watchers = [Scope::all(), Scope::all().name("a")].map(|scope| f.watch(From::Now, scope).unwrap());
+    let stats = f.cache.stats();
+    assert_eq!((stats.objects, stats.events, stats.watchers, stats.oldest), (1, 3, 2, oldest));
+    drop(watchers);
+    assert_eq!(f.cache.stats().watchers, 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_cache_registered_late_lists_what_is_there() {
     let f = Fixture::start().await;
     f.put("d/a", pod("a", "n")).await;
-    f.store.inner.put("/registry/nodes/n1", Bytes::from_static(b"{}"), Expect::Absent, None).await.unwrap();
+    f.store.inner().put("/registry/nodes/n1", Bytes::from_static(b"{}"), Expect::Absent, None).await.unwrap();
     let nodes = Cache::start(&f.feed, CacheOptions::new("/registry/nodes/"), Arc::new(JsonCodec));
-    f.store.inner.put("/registry/nodes/n2", Bytes::from_static(b"{}"), Expect::Absent, None).await.unwrap();
+    f.store.inner().put("/registry/nodes/n2", Bytes::from_static(b"{}"), Expect::Absent, None).await.unwrap();
     nodes.ready().await.unwrap();
     nodes.consistent().await.unwrap();
     assert_eq!(nodes.snapshot().len(), 2);

@@ -1,7 +1,7 @@
 //! A resource of small JSON objects, and a store that can be cut off.
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use apiserver_storage::{
@@ -17,11 +17,15 @@ use tokio::sync::watch;
 
 pub const PREFIX: &str = "/registry/pods/";
 
+/// A value that makes the codec panic.
+pub const PANIC: &[u8] = b"\xffpanic";
+
 /// Stored: JSON. `spec.nodeName` is the selectable field. Anything that is not JSON does not decode.
 pub struct JsonCodec;
 
 impl Codec for JsonCodec {
     fn decode(&self, stored: &KeyValue) -> std::result::Result<Decoded, DecodeError> {
+        assert_ne!(stored.value, PANIC, "a bug in the codec");
         let mut object: Value =
             serde_json::from_slice(&stored.value).map_err(|error| DecodeError(error.to_string()))?;
         object["metadata"]["resourceVersion"] = json!(stored.mod_revision.to_string());
@@ -121,7 +125,7 @@ pub fn describe(item: &WatchItem) -> String {
 
 /// A store in memory whose watches and reads can be made to fail.
 pub struct Cuttable {
-    pub inner: Arc<MemoryStore>,
+    inner: Mutex<Arc<MemoryStore>>,
     state: watch::Sender<State>,
 }
 
@@ -136,7 +140,16 @@ pub enum State {
 
 impl Cuttable {
     pub fn new() -> Arc<Self> {
-        Arc::new(Cuttable { inner: MemoryStore::new(), state: watch::Sender::new(State::Up) })
+        Arc::new(Cuttable { inner: Mutex::new(MemoryStore::new()), state: watch::Sender::new(State::Up) })
+    }
+
+    pub fn inner(&self) -> Arc<MemoryStore> {
+        self.inner.lock().unwrap().clone()
+    }
+
+    /// Puts another store in the place of this one, as when a backup is restored.
+    pub fn restore(&self, store: Arc<MemoryStore>) {
+        *self.inner.lock().unwrap() = store;
     }
 
     pub fn set(&self, state: State) {
@@ -145,17 +158,17 @@ impl Cuttable {
 
     pub async fn write(&self, place: &str, value: Bytes) -> Revision {
         let key = key(place);
-        let expect = match self.inner.get(&key, None).await.unwrap().value {
+        let expect = match self.inner().get(&key, None).await.unwrap().value {
             Some(found) => Expect::ModRevision(found.mod_revision),
             None => Expect::Absent,
         };
-        done(self.inner.put(&key, value, expect, None).await.unwrap())
+        done(self.inner().put(&key, value, expect, None).await.unwrap())
     }
 
     pub async fn erase(&self, place: &str) -> Revision {
         let key = key(place);
-        let found = self.inner.get(&key, None).await.unwrap().value.unwrap();
-        done(self.inner.delete(&key, found.mod_revision).await.unwrap())
+        let found = self.inner().get(&key, None).await.unwrap().value.unwrap();
+        done(self.inner().delete(&key, found.mod_revision).await.unwrap())
     }
 
     fn up(&self) -> Result<()> {
@@ -177,23 +190,23 @@ fn done(outcome: Outcome) -> Revision {
 impl Store for Cuttable {
     async fn get(&self, key: &str, at: Option<Revision>) -> Result<Read<Option<KeyValue>>> {
         self.up()?;
-        self.inner.get(key, at).await
+        self.inner().get(key, at).await
     }
     async fn list(&self, range: Range<&str>, limit: usize, at: Option<Revision>) -> Result<Read<Page>> {
         self.up()?;
-        self.inner.list(range, limit, at).await
+        self.inner().list(range, limit, at).await
     }
     async fn count(&self, range: Range<&str>) -> Result<Read<i64>> {
         self.up()?;
-        self.inner.count(range).await
+        self.inner().count(range).await
     }
     async fn put(&self, key: &str, value: Bytes, expect: Expect, ttl: Option<Duration>) -> Result<Outcome> {
         self.up()?;
-        self.inner.put(key, value, expect, ttl).await
+        self.inner().put(key, value, expect, ttl).await
     }
     async fn delete(&self, key: &str, mod_revision: Revision) -> Result<Outcome> {
         self.up()?;
-        self.inner.delete(key, mod_revision).await
+        self.inner().delete(key, mod_revision).await
     }
     async fn watch(&self, range: Range<&str>, from: Revision) -> Result<Watch> {
         self.up()?;
@@ -207,19 +220,19 @@ impl Store for Cuttable {
                 _ => Error::Unavailable("cut off".to_owned()),
             })
         };
-        let events = self.inner.watch(range, from).await?;
+        let events = self.inner().watch(range, from).await?;
         Ok(events.take_until(cut).chain(last.into_stream()).boxed())
     }
     async fn current_revision(&self) -> Result<Revision> {
         self.up()?;
-        self.inner.current_revision().await
+        self.inner().current_revision().await
     }
     async fn request_progress(&self) -> Result<()> {
         self.up()?;
-        self.inner.request_progress().await
+        self.inner().request_progress().await
     }
     async fn compact(&self, revision: Revision) -> Result<()> {
-        self.inner.compact(revision).await
+        self.inner().compact(revision).await
     }
     async fn ping(&self) -> Result<()> {
         self.up()

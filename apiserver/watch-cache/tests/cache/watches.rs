@@ -116,6 +116,30 @@ async fn only_watchers_that_can_match_are_woken() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_crowd_is_woken_in_waves() {
+    let f = Fixture::start().await;
+    let mut crowd: Vec<_> = (0..64).map(|_| f.watch(From::Now, Scope::all()).unwrap()).collect();
+    let mut narrow = f.watch(From::Now, Scope::all().namespace("d")).unwrap();
+    // The first event wakes at once.
+    f.put("d/first", pod("a", "n")).await;
+    let begun = Instant::now();
+    crowd[0].next().await.unwrap();
+    narrow.next().await.unwrap();
+    assert_eq!(begun.elapsed(), Duration::ZERO);
+    // The next ones come together, a little later. Who looks anyway does not wait.
+    let (mut one, mut few) = (tokio_test_task(crowd[0].next()), tokio_test_task(narrow.next()));
+    assert!(one.poll().is_none() && few.poll().is_none());
+    f.put("d/second", pod("a", "n")).await;
+    f.put("d/third", pod("a", "n")).await;
+    assert!(!one.is_woken() && few.is_woken());
+    tokio::time::sleep(Duration::from_millis(6)).await;
+    assert!(one.is_woken());
+    drop(one);
+    assert_eq!(drain(&mut crowd[0]).len(), 2);
+    assert_eq!(drain(&mut crowd[1]).len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_slow_watcher_expires_alone() {
     let f = Fixture::start_with(options().history(Duration::from_secs(75), 2..=8, 1 << 20)).await;
     let mut slow = f.watch(From::Now, Scope::all()).unwrap();
@@ -165,7 +189,7 @@ async fn bookmarks_come_every_minute_and_before_the_deadline() {
     let a = f.put("d/a", pod("a", "n")).await;
     assert_eq!(describe(&watcher.next().await.unwrap()), format!("bookmark {a}"));
     assert_eq!(begun.elapsed().as_secs(), 60);
-    f.store.inner.put("/registry/other", Bytes::new(), Expect::Absent, None).await.unwrap();
+    f.store.inner().put("/registry/other", Bytes::new(), Expect::Absent, None).await.unwrap();
     assert_eq!(describe(&watcher.next().await.unwrap()), format!("bookmark {}", a + 1));
     assert_eq!(begun.elapsed().as_secs(), 98);
     tokio::time::advance(Duration::from_secs(1000)).await;
