@@ -5,6 +5,7 @@
 //! that depends on the shape of an object reads this form: strict decoding, pruning, defaulting, strategic
 //! merge keys, server-side apply, protobuf, OpenAPI.
 
+pub mod defaults;
 pub mod json;
 pub mod protobuf;
 pub mod quantity;
@@ -13,6 +14,7 @@ mod row;
 mod tables;
 pub mod time;
 mod types;
+pub mod yaml;
 
 pub use types::{Field, ListType, MapType, Omit, PatchStrategy, Ref, SchemaOr, Shape, Type};
 

@@ -212,6 +212,16 @@ impl Quantity {
         self.value = self.value.saturating_mul(factor.into());
     }
 
+    /// Rounds away from zero to a multiple of `10^scale`; whether that changed nothing.
+    pub fn round_up(&mut self, scale: i32) -> bool {
+        if self.scale >= scale {
+            return true;
+        }
+        let (value, exact) = lower(self.value, scale - self.scale);
+        *self = Quantity { value, scale, format: self.format, text: None };
+        exact
+    }
+
     /// Changes the sign.
     pub fn negate(&mut self) {
         self.text = None;

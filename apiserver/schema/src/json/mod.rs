@@ -14,8 +14,8 @@ use serde_json::Value;
 use thiserror::Error;
 
 pub use decode::{decode, type_meta};
-pub(crate) use encode::write_zero;
 pub use encode::{encode, encode_untyped, to_vec, zero};
+pub(crate) use encode::{is_empty, write_zero, zero_object};
 pub(crate) use lexer::compact;
 pub(crate) use write::{float, integer, string};
 
