@@ -9,18 +9,22 @@ const NO_STRATEGY: PatchStrategy = PatchStrategy { merge: false, replace: false,
 
 /// An optional field without any special treatment.
 pub fn field(name: &'static str, shape: Shape) -> Field {
+    // Go's omitempty has no effect on structs.
+    let omit = if matches!(shape, Shape::Object(_)) { Omit::Never } else { Omit::Empty };
     Field {
         name: name.into(),
         shape,
         number: 0,
         pointer: false,
-        omit: Omit::Empty,
+        omit,
         required: false,
         list_type: ListType::Atomic,
         map_type: MapType::Granular,
         patch_strategy: NO_STRATEGY,
         patch_merge_key: "".into(),
         default: "".into(),
+        go_type: "".into(),
+        wrapped: false,
     }
 }
 
@@ -29,7 +33,7 @@ pub fn required(name: &'static str, shape: Shape) -> Field {
 }
 
 pub fn pointer(name: &'static str, shape: Shape) -> Field {
-    Field { pointer: true, ..field(name, shape) }
+    Field { pointer: true, omit: Omit::Empty, ..field(name, shape) }
 }
 
 pub fn object(name: &'static str, fields: Vec<Field>) -> Shape {

@@ -1,6 +1,6 @@
 //! How the fields of a type are merged: strategy and key, found as Go's reflection finds them.
 
-use apiserver_schema::{Field, Shape, Type};
+use apiserver_schema::{Field, SchemaOr, Shape, Type};
 
 use super::Failure;
 
@@ -63,10 +63,7 @@ impl<'s> Lookup<'s> {
             Failure::Other(format!("unable to find api field in struct {name} for the json field {key:?}"))
         };
         match self {
-            Lookup::Struct(ty) => {
-                let name = ty.name.rsplit('.').next().unwrap_or_default();
-                ty.field(key).or_else(|| fold(ty, key)).ok_or_else(|| unknown(name))
-            }
+            Lookup::Struct(ty) => ty.field(key).or_else(|| fold(ty, key)).ok_or_else(|| unknown(ty.short_name())),
             Lookup::Opaque(name) => Err(unknown(name)),
             Lookup::Kind(kind) => Err(Failure::Other(format!(
                 "merging an object in json but data type is not struct, instead is: {kind}"
@@ -109,5 +106,8 @@ fn of_shape(shape: &Shape) -> Lookup<'_> {
         Shape::Duration => Lookup::Opaque("Duration"),
         Shape::Raw => Lookup::Opaque("RawExtension"),
         Shape::FieldsV1 => Lookup::Opaque("FieldsV1"),
+        Shape::SchemaOr(SchemaOr::Array) => Lookup::Opaque("JSONSchemaPropsOrArray"),
+        Shape::SchemaOr(SchemaOr::Bool) => Lookup::Opaque("JSONSchemaPropsOrBool"),
+        Shape::SchemaOr(SchemaOr::StringArray) => Lookup::Opaque("JSONSchemaPropsOrStringArray"),
     }
 }

@@ -65,8 +65,10 @@ impl<'s> Place<'s> {
     pub fn atom(self, value: Option<&Value>) -> (Atom<'s>, Deduction) {
         match self {
             Place::Type(ty) => (Atom::Map(Members::of(ty, ty.atomic)), Deduction::Fixed),
-            Place::Field(field) => of_shape(&field.shape, &field.list_type, field.map_type, value),
-            Place::Element(shape) => of_shape(shape, &ListType::Atomic, MapType::Granular, value),
+            Place::Field(field) => {
+                of_shape(&field.shape, &field.list_type, field.map_type, field.name == GRANULAR, value)
+            }
+            Place::Element(shape) => of_shape(shape, &ListType::Atomic, MapType::Granular, false, value),
             Place::Deduced => free(Place::Deduced, false, value),
             Place::Untyped => free(Place::Untyped, true, value),
         }
@@ -78,19 +80,25 @@ impl<'s> Place<'s> {
     }
 }
 
+/// The one field of the API whose map type undoes the atomicity of its type (of a PersistentVolume). The tables
+/// of types cannot say so: there a field is either atomic or as its type.
+const GRANULAR: &str = "claimRef";
+
 fn of_shape<'s>(
     shape: &'s Shape,
     list_type: &'s ListType,
     map_type: MapType,
+    granular: bool,
     value: Option<&Value>,
 ) -> (Atom<'s>, Deduction) {
     let atomic = map_type == MapType::Atomic;
     let atom = match shape {
-        Shape::Object(ty) => Atom::Map(Members::of(ty, atomic || ty.atomic)),
+        Shape::Object(ty) => Atom::Map(Members::of(ty, atomic || ty.atomic && !granular)),
         Shape::Map(element) => Atom::Map(Members { fields: None, others: Some(Place::Element(element)), atomic }),
         Shape::List(element) => Atom::List(List { kind: list_type, element: Place::Element(element) }),
         Shape::FieldsV1 => Atom::Map(Members { fields: None, others: Some(Place::Deduced), atomic }),
         Shape::Raw => return free(Place::Untyped, true, value),
+        Shape::SchemaOr(_) => return free(Place::Deduced, false, value),
         Shape::Bool => Atom::Scalar(Scalar::Boolean),
         Shape::Int32 | Shape::Int64 | Shape::Float64 => Atom::Scalar(Scalar::Numeric),
         Shape::String | Shape::Bytes | Shape::Duration => Atom::Scalar(Scalar::String),
