@@ -114,7 +114,8 @@ pub type Watch = BoxStream<'static, Result<WatchEvent>>;
 /// * Linearizable: an operation sees every write that was acknowledged before it began.
 /// * A write is durable before it is acknowledged (as durable as the backend: memory forgets on drop).
 /// * A watch from revision R delivers every event with revision >= R in its range exactly once and in order,
-///   or ends with [`Error::Compacted`]; it survives reconnects to the backend.
+///   or ends with [`Error::Compacted`]; it survives reconnects to the backend. It ends with [`Error::Future`] if the
+///   backend lost (by a restored backup) a revision that was delivered.
 ///
 /// * A write changes one key and takes one revision. Several keys whose ttl is over may go at one revision.
 ///

@@ -13,7 +13,7 @@ use crate::{WatchEvent, prefix_end};
 /// An etcd process that ends with the test.
 struct Etcd {
     child: Child,
-    _dir: TempDir,
+    dir: TempDir,
     url: String,
     arguments: Vec<String>,
 }
@@ -21,27 +21,40 @@ struct Etcd {
 impl Etcd {
     /// A new etcd with further arguments, or `None` where there is no binary.
     fn start(scheme: &str, further: &[String]) -> Option<Etcd> {
-        if Command::new("etcd").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
-            println!("skipped: no etcd binary");
+        if !available() {
             return None;
         }
+        let peer = format!("http://127.0.0.1:{}", free_port());
+        Some(Etcd::member("m0", &format!("m0={peer}"), &peer, scheme, further))
+    }
+
+    /// Three members of one cluster.
+    fn cluster() -> Option<Vec<Etcd>> {
+        if !available() {
+            return None;
+        }
+        let peers = [0, 1, 2].map(|i| (format!("m{i}"), format!("http://127.0.0.1:{}", free_port())));
+        let all = peers.iter().map(|(name, peer)| format!("{name}={peer}")).collect::<Vec<_>>().join(",");
+        Some(peers.iter().map(|(name, peer)| Etcd::member(name, &all, peer, "http", &[])).collect())
+    }
+
+    fn member(name: &str, all: &str, peer: &str, scheme: &str, further: &[String]) -> Etcd {
         let dir = tempfile::tempdir().unwrap();
-        let (port, peer) = (free_port(), free_port());
-        let (url, peer) = (format!("{scheme}://127.0.0.1:{port}"), format!("http://127.0.0.1:{peer}"));
+        let url = format!("{scheme}://127.0.0.1:{}", free_port());
         let mut arguments: Vec<String> = [
-            ("name", "test"),
+            ("name", name),
             ("data-dir", dir.path().join("data").to_str().unwrap()),
             ("listen-client-urls", &url),
             ("advertise-client-urls", &url),
-            ("listen-peer-urls", &peer),
-            ("initial-advertise-peer-urls", &peer),
-            ("initial-cluster", &format!("test={peer}")),
+            ("listen-peer-urls", peer),
+            ("initial-advertise-peer-urls", peer),
+            ("initial-cluster", all),
             ("log-level", "error"),
         ]
         .map(|(name, value)| format!("--{name}={value}"))
         .to_vec();
         arguments.extend_from_slice(further);
-        Some(Etcd { child: spawn(&arguments), _dir: dir, url, arguments })
+        Etcd { child: spawn(&arguments), dir, url, arguments }
     }
 
     fn kill(&mut self) {
@@ -63,6 +76,14 @@ impl Drop for Etcd {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn available() -> bool {
+    let found = Command::new("etcd").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
+    if !found {
+        println!("skipped: no etcd binary");
+    }
+    found
 }
 
 fn spawn(arguments: &[String]) -> Child {
@@ -151,6 +172,79 @@ async fn outlives_a_restart_of_etcd() {
     println!("seen {}, outcome unknown for {indeterminate}", seen.len());
     assert!(seen.len() > 100);
     store.ping().await.unwrap();
+}
+
+/// A watch does not sit silently on an etcd that was set back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn notices_that_etcd_was_set_back() {
+    let Some(mut etcd) = Etcd::start("http", &[]) else { return };
+    let store = EtcdStore::connect(etcd.options()).await.unwrap();
+    let from = put(&store, "/a/1", "x").await;
+    let mut watch = store.watch("/a/".."/a0", from).await.unwrap();
+    assert!(matches!(watch.next().await, Some(Ok(WatchEvent::Put { .. }))));
+    etcd.kill();
+    std::fs::remove_dir_all(etcd.dir.path().join("data")).unwrap();
+    etcd.restart();
+    let end = watch.next().await;
+    assert!(matches!(end, Some(Err(Error::Future { asked, current: Some(1) })) if asked == from), "{end:?}");
+    assert!(watch.next().await.is_none());
+}
+
+/// Three members: one may go; without two nothing is answered, and nothing hangs; afterwards all goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn follows_the_majority() {
+    let Some(mut members) = Etcd::cluster() else { return };
+    let endpoints: Vec<_> = members.iter().map(|etcd| etcd.url.clone()).collect();
+    let store = EtcdStore::connect(EtcdOptions { endpoints, ..members[0].options() }).await.unwrap();
+    let from = put(&store, "/a/0", "x").await;
+    let mut watch = store.watch("/a/".."/a0", from).await.unwrap();
+    let mut last = 0;
+    let mut see = async |revision| {
+        while last < revision {
+            match tokio::time::timeout(Duration::from_secs(30), watch.next()).await.unwrap().unwrap().unwrap() {
+                WatchEvent::Put { current, .. } => {
+                    assert!(current.mod_revision > last);
+                    last = current.mod_revision;
+                }
+                WatchEvent::Progress(_) => (),
+                other => panic!("{other:?}"),
+            }
+        }
+    };
+    see(from).await;
+
+    members[0].kill();
+    let second = eventually(&store, "/a/1").await;
+    see(second).await;
+
+    members[1].kill();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let begun = std::time::Instant::now();
+    assert!(matches!(store.ping().await, Err(Error::Unavailable(_))));
+    let write = store.put("/a/2", "x".into(), Expect::Absent, None).await;
+    assert!(matches!(write, Err(Error::Unavailable(_) | Error::Indeterminate(_))), "{write:?}");
+    assert!(matches!(store.get("/a/0", None).await, Err(Error::Unavailable(_))));
+    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
+
+    members[0].restart();
+    members[1].restart();
+    let third = eventually(&store, "/a/3").await;
+    see(third).await;
+}
+
+/// Creates a key as soon as the cluster lets it.
+async fn eventually(store: &EtcdStore, key: &str) -> Revision {
+    for _ in 0..60 {
+        match store.put(key, "x".into(), Expect::Absent, None).await {
+            Ok(Outcome::Done(revision)) => return revision,
+            // The write before, of unknown outcome, did happen.
+            Ok(Outcome::Conflict(read)) => return read.value.unwrap().mod_revision,
+            Err(Error::Unavailable(_) | Error::Indeterminate(_)) => (),
+            Err(other) => panic!("{other}"),
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    panic!("{key} could not be created");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -12,15 +12,15 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use etcd_client::{WatchOptions, WatchResponse};
+use etcd_client::{GetOptions, WatchOptions, WatchResponse};
 use futures::StreamExt;
 use futures::future::{BoxFuture, OptionFuture};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use super::connection::Connections;
+use super::connection::{Client, Connections};
 use super::failure::{Failure, Kind};
-use super::utf8_key;
+use super::{HEALTH_KEY, utf8_key};
 use crate::{Error, KeyValue, Result, Revision, Watch, WatchEvent};
 
 /// Answers decoded ahead of a slow consumer.
@@ -54,7 +54,7 @@ pub(super) fn watch(
     let (batches, received) = mpsc::channel(AHEAD);
     let sentinel = connections.progress_overtakes().then(|| format!("{}{SENTINEL}", range.end));
     let answered = progress.borrow().number;
-    let watcher = Watcher { connections, range, sentinel, next: from, batches, progress, answered };
+    let watcher = Watcher { connections, range, sentinel, next: from, reached: 0, batches, progress, answered };
     tokio::spawn(watcher.run());
     tokio_stream::wrappers::ReceiverStream::new(received)
         .flat_map(|batch: Result<Vec<WatchEvent>>| {
@@ -74,6 +74,8 @@ struct Watcher {
     sentinel: Option<String>,
     /// The first revision not delivered yet.
     next: Revision,
+    /// The last revision that the server was seen to have reached.
+    reached: Revision,
     batches: mpsc::Sender<Result<Vec<WatchEvent>>>,
     progress: watch::Receiver<ProgressRequest>,
     /// The number of the last progress request that was acted upon.
@@ -109,7 +111,7 @@ impl Watcher {
             let batches = self.batches.clone();
             let (endpoint, client) = self.connections.watch_client();
             let end = tokio::select! {
-                end = self.session(client) => end,
+                end = self.resume(client) => end,
                 () = batches.closed() => End::Unwatched,
             };
             match end {
@@ -137,8 +139,26 @@ impl Watcher {
         }
     }
 
+    /// As [`Self::session`], unless the store is not the one it was.
+    async fn resume(&mut self, client: Client) -> End {
+        if self.reached > 0 {
+            // Restored from a backup, etcd would be silent until it comes to a revision that then means something else.
+            // Asked of the whole cluster, as a single member may lag behind.
+            let options = GetOptions::new().with_count_only();
+            let asked = self.connections.once(|client| async move { client.kv().get(HEALTH_KEY, Some(options)).await });
+            match asked.await.map(|mut response| super::revision(response.take_header())) {
+                Err(failure) => return failure.into(),
+                Ok(current) if current < self.reached => {
+                    return End::Failed(Error::Future { asked: self.reached, current: Some(current) });
+                }
+                Ok(_) => (),
+            }
+        }
+        self.session(client).await
+    }
+
     /// Watches over one connection until it ends.
-    async fn session(&mut self, client: super::connection::Client) -> End {
+    async fn session(&mut self, client: Client) -> End {
         let end = match &self.sentinel {
             Some(sentinel) => format!("{sentinel}\0"),
             None => self.range.end.clone(),
@@ -281,6 +301,7 @@ impl Watcher {
         }
         // Without fragments a revision is never split over two answers.
         self.next = self.next.max(last + 1);
+        self.reached = self.reached.max(last);
         self.send(batch).await
     }
 
@@ -292,6 +313,7 @@ impl Watcher {
         };
         // What progress vouches for need not be asked again.
         self.next = self.next.max(progress.map_or(0, |revision| revision + 1));
+        self.reached = self.reached.max(progress.unwrap_or(0));
         self.batches.send(Ok(batch)).await.map_err(|_| End::Unwatched)?;
         Ok(progress)
     }
