@@ -1,11 +1,13 @@
 //! Prints what the cache costs: memory per object, a LIST of 10,000 pods, 1,000 watchers of 2,000 events.
 //!
-//! `cargo bench -p apiserver-watch-cache`. In front of the in-memory store, without HTTP: what is left is the cache.
+//! `cargo bench -p apiserver-watch-cache`, without HTTP: what is left is the cache. In front of the in-memory store, or of
+//! an empty etcd: `ETCD=http://127.0.0.1:2379`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use apiserver_storage::etcd::{EtcdOptions, EtcdStore};
 use apiserver_storage::memory::MemoryStore;
 use apiserver_storage::{Expect, KeyValue, Store};
 use apiserver_watch_cache::*;
@@ -73,7 +75,13 @@ fn rate(what: &str, times: usize, work: impl Fn() -> usize) {
 
 #[tokio::main]
 async fn main() {
-    let store = MemoryStore::new();
+    let store: Arc<dyn Store> = match std::env::var("ETCD") {
+        Ok(endpoint) => {
+            let options = EtcdOptions { endpoints: vec![endpoint], ..EtcdOptions::default() };
+            EtcdStore::connect(options).await.expect("an etcd")
+        }
+        Err(_) => MemoryStore::new(),
+    };
     let padding = "y".repeat(2500);
     for n in 0..PODS {
         write(&*store, n, pod(n, &padding)).await;
@@ -116,7 +124,7 @@ async fn main() {
 
 async fn fan_out(
     what: &str,
-    store: &Arc<MemoryStore>,
+    store: &Arc<dyn Store>,
     cache: &Arc<Cache>,
     padding: &str,
     scope: impl Fn(usize) -> Scope,
@@ -124,7 +132,6 @@ async fn fan_out(
 ) {
     let epoch = Instant::now();
     let written: Arc<Vec<AtomicU64>> = Arc::new((0..EVENTS).map(|_| AtomicU64::new(0)).collect());
-    let base = cache.revision();
     let tasks: Vec<_> = (0..WATCHERS)
         .map(|n| {
             let options =
@@ -138,7 +145,7 @@ async fn fan_out(
                     for item in items.drain(..) {
                         let WatchItem::Event(event) = item else { continue };
                         bytes += event.frame(FormId(1), |_, object| object.json().cloned().unwrap_or_default()).len();
-                        let at = usize::try_from(event.revision() - base - 1).unwrap_or(0);
+                        let at: usize = event.object().name()["pod-".len()..].parse().expect("a name of ours");
                         let now = u64::try_from(epoch.elapsed().as_nanos()).unwrap_or(0);
                         late.push(now.saturating_sub(written[at].load(Ordering::Relaxed)));
                     }

@@ -93,7 +93,7 @@ pub(crate) struct Nudge {
 impl Nudge {
     const EVERY: Duration = Duration::from_millis(20);
     /// How long to wait for a write's own event before asking.
-    pub(crate) const AFTER: Duration = Duration::from_millis(5);
+    pub(crate) const AFTER: Duration = Duration::from_millis(10);
     /// How long to wait before asking again, as upstream.
     pub(crate) const AGAIN: Duration = Duration::from_millis(100);
 

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use apiserver_storage::memory::MemoryStore;
+use apiserver_storage::unreliable::{Faults, Unreliable};
 use apiserver_storage::{Expect, Store};
 use apiserver_watch_cache::*;
 use bytes::Bytes;
+use futures::FutureExt;
 
 use crate::support::*;
 
@@ -136,31 +138,73 @@ async fn a_watcher_can_rebuild_the_state_whatever_happens_to_the_feed() {
         }
         f.store.set(State::Up);
         caught_up(&f).await;
-        let mut items = Vec::new();
-        while let Some(result) = futures::FutureExt::now_or_never(watcher.next_batch(&mut items, 100)) {
-            result.unwrap();
-        }
-        for item in items {
-            match item {
-                WatchItem::Initial(object) => {
-                    assert!(state.insert(object.key().to_string(), object.revision()).is_none())
-                }
-                WatchItem::Event(event) => {
-                    let object = event.object();
-                    let known = match event.kind() {
-                        EventKind::Deleted => state.remove(object.key().as_str()).is_some(),
-                        _ => state.insert(object.key().to_string(), object.revision()).is_some(),
-                    };
-                    assert_eq!(known, event.kind() != EventKind::Added);
-                }
-                _ => {}
-            }
-        }
+        follow(&mut watcher, &mut state);
         let shown = f.cache.snapshot();
         let shown: BTreeMap<_, _> =
             shown.list(&Scope::all(), None).map(|object| (object.key().to_string(), object.revision())).collect();
         assert_eq!(state, shown);
         let stored = f.store.inner().list(PREFIX.."/registry/pods0", 0, None).await.unwrap().value.items;
         assert_eq!(shown, stored.into_iter().map(|kv| (kv.key, kv.mod_revision)).collect());
+    }
+}
+
+/// Takes what there is to read into the state, and checks that it is possible.
+fn follow(watcher: &mut Watcher, state: &mut BTreeMap<String, Revision>) {
+    let mut items = Vec::new();
+    while let Some(result) = watcher.next_batch(&mut items, 100).now_or_never() {
+        result.unwrap();
+    }
+    for item in items {
+        match item {
+            WatchItem::Initial(object) => assert!(state.insert(object.key().to_string(), object.revision()).is_none()),
+            WatchItem::Event(event) => {
+                let object = event.object();
+                let known = match event.kind() {
+                    EventKind::Deleted => state.remove(object.key().as_str()).is_some(),
+                    _ => state.insert(object.key().to_string(), object.revision()).is_some(),
+                };
+                assert_eq!(known, event.kind() != EventKind::Added);
+            }
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_converges_on_a_store_that_fails_all_the_time() {
+    for seed in 0..30 {
+        let memory = MemoryStore::new();
+        let faults = Faults { unavailable: 250, compacted_watch: 40, ..Faults::default() };
+        let store = Unreliable::new(memory.clone(), seed, faults);
+        let feed = Feed::start(store.clone(), "/registry/");
+        let cache = Cache::start(&feed, options(), std::sync::Arc::new(JsonCodec));
+        cache.ready().await.unwrap();
+        let options = |from, scope| WatchOptions { from, scope, filter: None, bookmarks: false, deadline: None };
+        let mut wide = cache.watch(options(From::InitialThen, Scope::all())).unwrap();
+        let mut narrow = cache.watch(options(From::InitialThen, Scope::all().label("app", "a1"))).unwrap();
+        let (mut all, mut some) = (BTreeMap::new(), BTreeMap::new());
+        for n in 0..200u64 {
+            let key = key(&format!("d/p{}", n * 7 % 13));
+            match memory.get(&key, None).await.unwrap().value {
+                Some(found) if n % 5 == seed % 5 => drop(memory.delete(&key, found.mod_revision).await.unwrap()),
+                found => {
+                    let expect = found.map_or(Expect::Absent, |found| Expect::ModRevision(found.mod_revision));
+                    memory.put(&key, pod(&format!("a{}", n % 3), "n"), expect, None).await.unwrap();
+                }
+            }
+            if n % 7 == 0 {
+                tokio::time::sleep(Duration::from_millis(n % 90)).await;
+                follow(&mut wide, &mut all);
+                follow(&mut narrow, &mut some);
+            }
+        }
+        store.set_calm(true);
+        while cache.consistent().await.is_err() {}
+        follow(&mut wide, &mut all);
+        follow(&mut narrow, &mut some);
+        let stored = memory.list(PREFIX.."/registry/pods0", 0, None).await.unwrap().value.items;
+        assert_eq!(all, stored.into_iter().map(|kv| (kv.key, kv.mod_revision)).collect(), "seed {seed}");
+        let selected = cache.snapshot().list(&Scope::all().label("app", "a1"), None);
+        assert_eq!(some, selected.map(|object| (object.key().to_string(), object.revision())).collect(), "seed {seed}");
     }
 }
