@@ -191,7 +191,7 @@ static ValidatingAdmissionPolicyBinding_F: [Field; 4] = [
     f("kind", Shape::String, 0, E),
     f("apiVersion", Shape::String, 0, E),
     f("metadata", o(&meta_v1::ObjectMeta), 1, 0),
-    f("spec", o(&ValidatingAdmissionPolicyBindingSpec), 2, 0),
+    f("spec", o(&ValidatingAdmissionPolicyBindingSpec), 2, R),
 ];
 
 pub static ValidatingAdmissionPolicyBindingList: Type = object("io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicyBindingList", &ValidatingAdmissionPolicyBindingList_F);
@@ -204,10 +204,10 @@ static ValidatingAdmissionPolicyBindingList_F: [Field; 4] = [
 
 pub static ValidatingAdmissionPolicyBindingSpec: Type = object("io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicyBindingSpec", &ValidatingAdmissionPolicyBindingSpec_F);
 static ValidatingAdmissionPolicyBindingSpec_F: [Field; 4] = [
-    f("policyName", Shape::String, 1, E),
+    f("policyName", Shape::String, 1, E | R),
     f("paramRef", o(&ParamRef), 2, P | E),
     f("matchResources", o(&MatchResources), 3, P | E),
-    g("validationActions", list(&STRING_S), 4, E | SET, "[]v1.ValidationAction", ""),
+    g("validationActions", list(&STRING_S), 4, E | R | SET, "[]v1.ValidationAction", ""),
 ];
 
 pub static ValidatingAdmissionPolicyList: Type = object("io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicyList", &ValidatingAdmissionPolicyList_F);

@@ -6,9 +6,9 @@ use crate::row::*;
 
 pub static ServerStorageVersion: Type = object("io.k8s.api.apiserverinternal.v1alpha1.ServerStorageVersion", &ServerStorageVersion_F);
 static ServerStorageVersion_F: [Field; 4] = [
-    f("apiServerID", Shape::String, 1, E),
-    f("encodingVersion", Shape::String, 2, E),
-    f("decodableVersions", list(&STRING_S), 3, E | SET),
+    f("apiServerID", Shape::String, 1, E | R),
+    f("encodingVersion", Shape::String, 2, E | R),
+    f("decodableVersions", list(&STRING_S), 3, E | R | SET),
     f("servedVersions", list(&STRING_S), 4, E | SET),
 ];
 
@@ -16,7 +16,7 @@ pub static StorageVersion: Type = object("io.k8s.api.apiserverinternal.v1alpha1.
 static StorageVersion_F: [Field; 5] = [
     f("kind", Shape::String, 0, E),
     f("apiVersion", Shape::String, 0, E),
-    f("metadata", o(&meta_v1::ObjectMeta), 1, 0),
+    f("metadata", o(&meta_v1::ObjectMeta), 1, R),
     f("spec", o(&StorageVersionSpec), 2, 0),
     f("status", o(&StorageVersionStatus), 3, 0),
 ];
@@ -28,7 +28,7 @@ static StorageVersionCondition_F: [Field; 6] = [
     f("observedGeneration", Shape::Int64, 3, E),
     f("lastTransitionTime", Shape::Time, 4, 0),
     f("reason", Shape::String, 5, R),
-    f("message", Shape::String, 6, E),
+    f("message", Shape::String, 6, E | R),
 ];
 
 pub static StorageVersionList: Type = object("io.k8s.api.apiserverinternal.v1alpha1.StorageVersionList", &StorageVersionList_F);

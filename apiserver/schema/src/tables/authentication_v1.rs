@@ -58,7 +58,7 @@ static TokenReview_F: [Field; 5] = [
 
 pub static TokenReviewSpec: Type = object("io.k8s.api.authentication.v1.TokenReviewSpec", &TokenReviewSpec_F);
 static TokenReviewSpec_F: [Field; 2] = [
-    f("token", Shape::String, 1, E),
+    f("token", Shape::String, 1, E | R),
     f("audiences", list(&STRING_S), 2, E),
 ];
 

@@ -16,7 +16,7 @@ static HorizontalPodAutoscaler_F: [Field; 5] = [
     f("kind", Shape::String, 0, E),
     f("apiVersion", Shape::String, 0, E),
     f("metadata", o(&meta_v1::ObjectMeta), 1, 0),
-    f("spec", o(&HorizontalPodAutoscalerSpec), 2, 0),
+    f("spec", o(&HorizontalPodAutoscalerSpec), 2, R),
     f("status", o(&HorizontalPodAutoscalerStatus), 3, 0),
 ];
 

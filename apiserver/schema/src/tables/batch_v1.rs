@@ -9,7 +9,7 @@ static CronJob_F: [Field; 5] = [
     f("kind", Shape::String, 0, E),
     f("apiVersion", Shape::String, 0, E),
     f("metadata", o(&meta_v1::ObjectMeta), 1, 0),
-    f("spec", o(&CronJobSpec), 2, 0),
+    f("spec", o(&CronJobSpec), 2, R),
     f("status", o(&CronJobStatus), 3, 0),
 ];
 

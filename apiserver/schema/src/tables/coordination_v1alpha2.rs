@@ -9,7 +9,7 @@ static LeaseCandidate_F: [Field; 4] = [
     f("kind", Shape::String, 0, E),
     f("apiVersion", Shape::String, 0, E),
     f("metadata", o(&meta_v1::ObjectMeta), 1, 0),
-    f("spec", o(&LeaseCandidateSpec), 2, 0),
+    f("spec", o(&LeaseCandidateSpec), 2, R),
 ];
 
 pub static LeaseCandidateList: Type = object("io.k8s.api.coordination.v1alpha2.LeaseCandidateList", &LeaseCandidateList_F);
@@ -27,7 +27,7 @@ static LeaseCandidateSpec_F: [Field; 6] = [
     f("renewTime", Shape::MicroTime, 3, P | E),
     f("binaryVersion", Shape::String, 4, R),
     f("emulationVersion", Shape::String, 5, E),
-    g("strategy", Shape::String, 6, E, "v1.CoordinatedLeaseStrategy", ""),
+    g("strategy", Shape::String, 6, E | R, "v1.CoordinatedLeaseStrategy", ""),
 ];
 
 // Elements of lists and maps.

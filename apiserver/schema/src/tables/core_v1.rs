@@ -281,13 +281,13 @@ static ContainerResizePolicy_F: [Field; 2] = [
 
 pub static ContainerRestartRule: Type = object("io.k8s.api.core.v1.ContainerRestartRule", &ContainerRestartRule_F);
 static ContainerRestartRule_F: [Field; 2] = [
-    g("action", Shape::String, 1, E, "v1.ContainerRestartRuleAction", ""),
+    g("action", Shape::String, 1, E | R, "v1.ContainerRestartRuleAction", ""),
     f("exitCodes", o(&ContainerRestartRuleOnExitCodes), 2, P | E),
 ];
 
 pub static ContainerRestartRuleOnExitCodes: Type = object("io.k8s.api.core.v1.ContainerRestartRuleOnExitCodes", &ContainerRestartRuleOnExitCodes_F);
 static ContainerRestartRuleOnExitCodes_F: [Field; 2] = [
-    g("operator", Shape::String, 1, E, "v1.ContainerRestartRuleOnExitCodesOperator", ""),
+    g("operator", Shape::String, 1, E | R, "v1.ContainerRestartRuleOnExitCodesOperator", ""),
     f("values", list(&INT32_S), 2, E | SET),
 ];
 
@@ -669,7 +669,7 @@ static ImageVolumeSource_F: [Field; 2] = [
 
 pub static ImageVolumeStatus: Type = object("io.k8s.api.core.v1.ImageVolumeStatus", &ImageVolumeStatus_F);
 static ImageVolumeStatus_F: [Field; 1] = [
-    f("imageRef", Shape::String, 1, E),
+    f("imageRef", Shape::String, 1, E | R),
 ];
 
 pub static KeyToPath: Type = object("io.k8s.api.core.v1.KeyToPath", &KeyToPath_F);
@@ -1165,8 +1165,8 @@ static PodAttachOptions_F: [Field; 7] = [
 
 pub static PodCertificateProjection: Type = object("io.k8s.api.core.v1.PodCertificateProjection", &PodCertificateProjection_F);
 static PodCertificateProjection_F: [Field; 7] = [
-    f("signerName", Shape::String, 1, E),
-    f("keyType", Shape::String, 2, E),
+    f("signerName", Shape::String, 1, E | R),
+    f("keyType", Shape::String, 2, E | R),
     f("maxExpirationSeconds", Shape::Int32, 3, P | E),
     f("credentialBundlePath", Shape::String, 4, E),
     f("keyPath", Shape::String, 5, E),

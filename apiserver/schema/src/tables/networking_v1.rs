@@ -21,7 +21,7 @@ static IPAddress_F: [Field; 4] = [
     f("kind", Shape::String, 0, E),
     f("apiVersion", Shape::String, 0, E),
     f("metadata", o(&meta_v1::ObjectMeta), 1, 0),
-    f("spec", o(&IPAddressSpec), 2, 0),
+    f("spec", o(&IPAddressSpec), 2, R),
 ];
 
 pub static IPAddressList: Type = object("io.k8s.api.networking.v1.IPAddressList", &IPAddressList_F);
@@ -34,7 +34,7 @@ static IPAddressList_F: [Field; 4] = [
 
 pub static IPAddressSpec: Type = object("io.k8s.api.networking.v1.IPAddressSpec", &IPAddressSpec_F);
 static IPAddressSpec_F: [Field; 1] = [
-    f("parentRef", o(&ParentReference), 1, P | E),
+    f("parentRef", o(&ParentReference), 1, P | E | R),
 ];
 
 pub static IPBlock: Type = object("io.k8s.api.networking.v1.IPBlock", &IPBlock_F);
@@ -205,9 +205,9 @@ static NetworkPolicySpec_F: [Field; 4] = [
 pub static ParentReference: Type = object("io.k8s.api.networking.v1.ParentReference", &ParentReference_F);
 static ParentReference_F: [Field; 4] = [
     f("group", Shape::String, 1, E),
-    f("resource", Shape::String, 2, E),
+    f("resource", Shape::String, 2, E | R),
     f("namespace", Shape::String, 3, E),
-    f("name", Shape::String, 4, E),
+    f("name", Shape::String, 4, E | R),
 ];
 
 pub static ServiceBackendPort: Type = atomic_object("io.k8s.api.networking.v1.ServiceBackendPort", &ServiceBackendPort_F);

@@ -21,7 +21,7 @@ static IPAddress_F: [Field; 4] = [
     f("kind", Shape::String, 0, E),
     f("apiVersion", Shape::String, 0, E),
     f("metadata", o(&meta_v1::ObjectMeta), 1, 0),
-    f("spec", o(&IPAddressSpec), 2, 0),
+    f("spec", o(&IPAddressSpec), 2, R),
 ];
 
 pub static IPAddressList: Type = object("io.k8s.api.networking.v1beta1.IPAddressList", &IPAddressList_F);
@@ -34,7 +34,7 @@ static IPAddressList_F: [Field; 4] = [
 
 pub static IPAddressSpec: Type = object("io.k8s.api.networking.v1beta1.IPAddressSpec", &IPAddressSpec_F);
 static IPAddressSpec_F: [Field; 1] = [
-    f("parentRef", o(&ParentReference), 1, P | E),
+    f("parentRef", o(&ParentReference), 1, P | E | R),
 ];
 
 pub static Ingress: Type = object("io.k8s.api.networking.v1beta1.Ingress", &Ingress_F);
@@ -144,9 +144,9 @@ static IngressTLS_F: [Field; 2] = [
 pub static ParentReference: Type = object("io.k8s.api.networking.v1beta1.ParentReference", &ParentReference_F);
 static ParentReference_F: [Field; 4] = [
     f("group", Shape::String, 1, E),
-    f("resource", Shape::String, 2, E),
+    f("resource", Shape::String, 2, E | R),
     f("namespace", Shape::String, 3, E),
-    f("name", Shape::String, 4, E),
+    f("name", Shape::String, 4, E | R),
 ];
 
 pub static ServiceCIDR: Type = object("io.k8s.api.networking.v1beta1.ServiceCIDR", &ServiceCIDR_F);

@@ -32,7 +32,7 @@ static DeviceTaintRuleList_F: [Field; 4] = [
 pub static DeviceTaintRuleSpec: Type = object("io.k8s.api.resource.v1alpha3.DeviceTaintRuleSpec", &DeviceTaintRuleSpec_F);
 static DeviceTaintRuleSpec_F: [Field; 2] = [
     f("deviceSelector", o(&DeviceTaintSelector), 1, P | E),
-    f("taint", o(&DeviceTaint), 2, 0),
+    f("taint", o(&DeviceTaint), 2, R),
 ];
 
 pub static DeviceTaintRuleStatus: Type = object("io.k8s.api.resource.v1alpha3.DeviceTaintRuleStatus", &DeviceTaintRuleStatus_F);
@@ -49,8 +49,8 @@ static DeviceTaintSelector_F: [Field; 3] = [
 
 pub static PoolStatus: Type = object("io.k8s.api.resource.v1alpha3.PoolStatus", &PoolStatus_F);
 static PoolStatus_F: [Field; 10] = [
-    f("driver", Shape::String, 1, E),
-    f("poolName", Shape::String, 2, E),
+    f("driver", Shape::String, 1, E | R),
+    f("poolName", Shape::String, 2, E | R),
     f("generation", Shape::Int64, 9, R),
     f("resourceSliceCount", Shape::Int32, 8, P | E),
     f("totalDevices", Shape::Int32, 4, P | E),
@@ -65,7 +65,7 @@ pub static ResourcePoolStatusRequest: Type = object("io.k8s.api.resource.v1alpha
 static ResourcePoolStatusRequest_F: [Field; 5] = [
     f("kind", Shape::String, 0, E),
     f("apiVersion", Shape::String, 0, E),
-    f("metadata", o(&meta_v1::ObjectMeta), 1, 0),
+    f("metadata", o(&meta_v1::ObjectMeta), 1, R),
     f("spec", o(&ResourcePoolStatusRequestSpec), 2, R),
     f("status", o(&ResourcePoolStatusRequestStatus), 3, P | E),
 ];
@@ -87,7 +87,7 @@ static ResourcePoolStatusRequestSpec_F: [Field; 3] = [
 
 pub static ResourcePoolStatusRequestStatus: Type = object("io.k8s.api.resource.v1alpha3.ResourcePoolStatusRequestStatus", &ResourcePoolStatusRequestStatus_F);
 static ResourcePoolStatusRequestStatus_F: [Field; 3] = [
-    f("poolCount", Shape::Int32, 6, P | E),
+    f("poolCount", Shape::Int32, 6, P | E | R),
     f("pools", list(&PoolStatus_S), 2, E),
     k("conditions", list(&meta_v1::Condition_S), 3, E | MERGE, &BY_type, "type"),
 ];

@@ -52,7 +52,7 @@ static CapacityRequestPolicy_F: [Field; 3] = [
 
 pub static CapacityRequestPolicyRange: Type = object("io.k8s.api.resource.v1beta1.CapacityRequestPolicyRange", &CapacityRequestPolicyRange_F);
 static CapacityRequestPolicyRange_F: [Field; 3] = [
-    f("min", Shape::Quantity, 1, P | E),
+    f("min", Shape::Quantity, 1, P | E | R),
     f("max", Shape::Quantity, 2, P | E),
     f("step", Shape::Quantity, 3, P | E),
 ];
@@ -70,7 +70,7 @@ static Counter_F: [Field; 1] = [
 pub static CounterSet: Type = object("io.k8s.api.resource.v1beta1.CounterSet", &CounterSet_F);
 static CounterSet_F: [Field; 2] = [
     f("name", Shape::String, 1, R),
-    f("counters", map(&Counter_S), 2, E),
+    f("counters", map(&Counter_S), 2, E | R),
 ];
 
 pub static Device: Type = object("io.k8s.api.resource.v1beta1.Device", &Device_F);
@@ -166,7 +166,7 @@ static DeviceConstraint_F: [Field; 3] = [
 pub static DeviceCounterConsumption: Type = object("io.k8s.api.resource.v1beta1.DeviceCounterConsumption", &DeviceCounterConsumption_F);
 static DeviceCounterConsumption_F: [Field; 2] = [
     f("counterSet", Shape::String, 1, R),
-    f("counters", map(&Counter_S), 2, E),
+    f("counters", map(&Counter_S), 2, E | R),
 ];
 
 pub static DeviceRequest: Type = object("io.k8s.api.resource.v1beta1.DeviceRequest", &DeviceRequest_F);

@@ -142,7 +142,8 @@ impl Universe {
             (false, true) => Omit::Zero,
             (false, false) => Omit::Never,
         };
-        let optional = options.contains(&"omitempty") || member.marker("optional").is_some();
+        let optional = member.marker("required").is_none()
+            && (options.contains(&"omitempty") || member.marker("optional").is_some());
         let derived = self.go_name(&resolved.shape);
         fields.push(Field {
             required: !optional && !inline,
