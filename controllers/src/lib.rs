@@ -1,1 +1,76 @@
 //! The controllers of kube-controller-manager.
+//!
+//! [`run`] is the component. `CONTROLLERS` is the list of all controllers; each is one module that looks at objects
+//! through the shared [`informers`], plans what to do in a pure function, and does it with its own identity.
+
+use std::{ffi::OsString, process::ExitCode};
+
+use controllers_component_base::{flags, run as component};
+
+mod controller;
+mod discovery;
+mod expectations;
+mod identity;
+mod informer;
+mod informers;
+mod key;
+mod manager;
+mod options;
+mod owner;
+mod pod;
+mod pod_control;
+mod queue;
+mod service_pods;
+
+mod deployment;
+mod endpoints;
+mod endpointslice;
+mod garbagecollector;
+mod namespace;
+mod nodeipam;
+mod nodelifecycle;
+mod podgc;
+mod replicaset;
+mod replication;
+mod root_ca_certificate_publisher;
+mod serviceaccount;
+mod tainteviction;
+
+use controller::Controller;
+
+/// Every controller, by name. Leaving one out of this list makes its module dead code, which does not compile.
+const CONTROLLERS: &[Controller] = &[
+    deployment::CONTROLLER,
+    endpoints::CONTROLLER,
+    endpointslice::CONTROLLER,
+    garbagecollector::CONTROLLER,
+    namespace::CONTROLLER,
+    nodeipam::CONTROLLER,
+    nodelifecycle::CONTROLLER,
+    podgc::CONTROLLER,
+    replicaset::CONTROLLER,
+    replication::CONTROLLER,
+    root_ca_certificate_publisher::CONTROLLER,
+    serviceaccount::CONTROLLER,
+    tainteviction::CONTROLLER,
+];
+
+/// kube-controller-manager: `args` is the program's name and its flags. Runs until SIGTERM or SIGINT.
+pub fn run(args: Vec<OsString>) -> ExitCode {
+    let options: options::Options = match flags::parse(args) {
+        Ok(options) => options,
+        Err(code) => return code,
+    };
+    component::run(options.logging.v, |shutdown| manager::run(options, shutdown))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn controllers_are_listed_once_and_in_order() {
+        let names: Vec<&str> = CONTROLLERS.iter().map(|controller| controller.name).collect();
+        assert!(names.is_sorted_by(|a, b| a < b), "{names:?}");
+    }
+}

@@ -1,0 +1,94 @@
+//! The informers all controllers share: one per kind, started when the first controller asks.
+
+use std::sync::OnceLock;
+
+use k8s_openapi::api::{
+    apps::v1::{Deployment, ReplicaSet},
+    coordination::v1::Lease,
+    core::v1::{ConfigMap, Endpoints, Namespace, Node, ReplicationController, Service, ServiceAccount},
+    discovery::v1::EndpointSlice,
+};
+use kube::{Api, Client, runtime::watcher};
+use tokio_util::sync::CancellationToken;
+
+use crate::{informer::Informer, pod::Pod};
+
+/// All shared informers of a process.
+pub struct Informers {
+    client: Client,
+    shutdown: CancellationToken,
+    deployments: OnceLock<Informer<Deployment>>,
+    endpoint_slices: OnceLock<Informer<EndpointSlice>>,
+    endpoints: OnceLock<Informer<Endpoints>>,
+    namespaces: OnceLock<Informer<Namespace>>,
+    node_leases: OnceLock<Informer<Lease>>,
+    nodes: OnceLock<Informer<Node>>,
+    pods: OnceLock<Informer<Pod>>,
+    replica_sets: OnceLock<Informer<ReplicaSet>>,
+    replication_controllers: OnceLock<Informer<ReplicationController>>,
+    root_ca_config_maps: OnceLock<Informer<ConfigMap>>,
+    service_accounts: OnceLock<Informer<ServiceAccount>>,
+    services: OnceLock<Informer<Service>>,
+}
+
+/// One accessor per kind: the informer, started on first use.
+macro_rules! informers {
+    ($($name:ident: $kind:ty),* $(,)?) => {
+        impl Informers {
+            /// No informer is started yet; all use `client` and end with `shutdown`.
+            pub fn new(client: Client, shutdown: CancellationToken) -> Self {
+                Informers {
+                    client,
+                    shutdown,
+                    node_leases: OnceLock::new(),
+                    root_ca_config_maps: OnceLock::new(),
+                    $($name: OnceLock::new(),)*
+                }
+            }
+
+            $(pub fn $name(&self) -> Informer<$kind> {
+                self.$name
+                    .get_or_init(|| {
+                        let api = Api::all(self.client.clone());
+                        Informer::start(api, watcher::Config::default(), self.shutdown.clone())
+                    })
+                    .clone()
+            })*
+        }
+    };
+}
+
+informers! {
+    deployments: Deployment,
+    endpoint_slices: EndpointSlice,
+    endpoints: Endpoints,
+    namespaces: Namespace,
+    nodes: Node,
+    pods: Pod,
+    replica_sets: ReplicaSet,
+    replication_controllers: ReplicationController,
+    service_accounts: ServiceAccount,
+    services: Service,
+}
+
+impl Informers {
+    /// The leases by which nodes say that they live.
+    pub fn node_leases(&self) -> Informer<Lease> {
+        self.node_leases
+            .get_or_init(|| {
+                let api = Api::namespaced(self.client.clone(), "kube-node-lease");
+                Informer::start(api, watcher::Config::default(), self.shutdown.clone())
+            })
+            .clone()
+    }
+
+    /// The `kube-root-ca.crt` ConfigMaps, and no other: ConfigMaps can be many and large.
+    pub fn root_ca_config_maps(&self) -> Informer<ConfigMap> {
+        self.root_ca_config_maps
+            .get_or_init(|| {
+                let config = watcher::Config::default().fields("metadata.name=kube-root-ca.crt");
+                Informer::start(Api::all(self.client.clone()), config, self.shutdown.clone())
+            })
+            .clone()
+    }
+}
