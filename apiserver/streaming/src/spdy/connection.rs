@@ -103,6 +103,7 @@ impl Connection {
                 closing: false,
             }),
             role,
+            peer_has_windows: AtomicBool::new(false),
             active: Mutex::new(Instant::now()),
             closing: watch::Sender::new(false),
             closed: watch::Sender::new(false),
@@ -215,6 +216,8 @@ impl Drop for Handle {
 pub(super) struct Core {
     pub(super) outbox: Outbox<Frame>,
     pub(super) config: Config,
+    /// The peer has spoken of windows, so it may wait for them to be updated.
+    pub(super) peer_has_windows: AtomicBool,
     state: Mutex<State>,
     role: Role,
     active: Mutex<Instant>,
@@ -394,7 +397,7 @@ impl Core {
                 self.outbox.control(Frame::Ping { id });
             }
             Frame::GoAway { .. } => self.state.lock().goaway_received = true,
-            Frame::Settings { .. } | Frame::WindowUpdate { .. } => {}
+            Frame::Settings { .. } | Frame::WindowUpdate { .. } => self.peer_has_windows.store(true, Ordering::Relaxed),
         }
     }
 

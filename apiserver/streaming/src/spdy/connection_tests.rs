@@ -180,7 +180,8 @@ async fn a_peer_without_windows_is_served() {
     );
     let () = written;
     assert_eq!(read, 300_000);
-    // What is read is given back, to peers that wait for it.
+    // What is read is given back, to peers that know of windows.
+    peer.send(Frame::Settings { entries: vec![(7, 65536)] }).await;
     peer.send(Frame::Data { stream: 1, fin: true, data: Bytes::from(vec![1; 40_000]) }).await;
     let mut back = Vec::new();
     stream.read_to_end(&mut back).await.unwrap();

@@ -77,6 +77,9 @@ impl Stream {
     }
 
     fn acknowledge(&self, read: usize) {
+        if !self.connection.0.peer_has_windows.load(Ordering::Relaxed) {
+            return;
+        }
         let total = self.state.unacknowledged.fetch_add(read as u32, Ordering::AcqRel) + read as u32;
         let outbox = &self.connection.0.outbox;
         if total < WINDOW_STEP || outbox.pending_control() > MAX_PENDING_UPDATES {
