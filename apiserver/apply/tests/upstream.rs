@@ -140,7 +140,10 @@ fn replay(write: &Value, stored: Option<&Value>) -> Result<(), String> {
                 "merge" => merge_patch::apply_value(&mut doc, write["body"].clone()),
                 _ => strategic::apply(schema, &mut doc, &write["body"]),
             };
-            patched.map(|()| Some(doc)).map_err(|error| ApplyError::Internal(error.status_message()))
+            patched.map(|()| Some(doc)).map_err(|error| match error.code() {
+                400 => ApplyError::BadRequest(error.status_message()),
+                _ => ApplyError::Internal(error.status_message()),
+            })
         }
     };
     let Some(after) = after else { return refused(&write["error"], result) };

@@ -36,6 +36,37 @@ pub(super) fn merge_slice(
     order_elements(from_patch, server_only, &patch, &original, meta.merge_key, maps)
 }
 
+/// Turns `live` into what upstream takes for the order of the server after it has merged `patch` into it.
+///
+/// Upstream deletes and appends in place and then reads the order from the same memory: what it appends stands
+/// where what it deleted made room. Clients see the difference in the order of elements.
+pub(super) fn overwrite_as_upstream(live: &mut [Value], patch: &[Value], merge_key: &str) {
+    let mut length = live.len();
+    let directive = |item: &Value| item.get(DIRECTIVE).and_then(Value::as_str).unwrap_or_default().to_owned();
+    for deleted in patch.iter().filter(|item| directive(item) == "delete") {
+        while let Some(at) = live[..length].iter().position(|item| item.get(merge_key) == deleted.get(merge_key)) {
+            // The last element stays behind where it was.
+            for next in at + 1..length {
+                live[next - 1] = live[next].clone();
+            }
+            length -= 1;
+        }
+    }
+    if patch.iter().any(|item| directive(item) == "replace") {
+        return;
+    }
+    for added in patch.iter().filter(|item| directive(item).is_empty()) {
+        if live[..length].iter().any(|item| item.get(merge_key) == added.get(merge_key)) {
+            continue;
+        }
+        if length == live.len() {
+            return;
+        }
+        live[length] = added.clone();
+        length += 1;
+    }
+}
+
 /// Whether the elements of both lists are objects; they must be all of one type.
 pub(super) fn element_type(left: &[Value], right: &[Value]) -> Result<bool, Failure> {
     let mut all = left.iter().chain(right);

@@ -219,7 +219,10 @@ fn merge_ordered_lists(
             (None, Some(patched)) => patched.iter().cloned().filter_map(remove_directives).collect(),
             (Some(live), Some(patched)) => merge_list(live.clone(), patched.clone(), &meta, false)?,
         };
-        let (live, patched) = (live.unwrap_or_default(), patched.unwrap_or_default());
+        let (mut live, patched) = (live.unwrap_or_default(), patched.unwrap_or_default());
+        if meta.strategy == Strategy::Merge && !meta.merge_key.is_empty() {
+            lists::overwrite_as_upstream(&mut live, &patched, meta.merge_key);
+        }
         let (from_patch, server_only) = partition(merged, &order, meta.merge_key)?;
         let maps = lists::element_type(&live, &patched)?;
         let ordered = order_elements(from_patch, server_only, &order, &live, meta.merge_key, maps)?;

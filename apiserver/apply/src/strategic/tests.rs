@@ -120,6 +120,19 @@ fn element_order() {
 }
 
 #[test]
+fn what_is_added_takes_the_place_of_what_is_deleted() {
+    // As upstream answers, by accident of its memory: `a` stays before `d`, which came after it into the room of `b`.
+    check(
+        pod(json!({"containers": [{"name": "c"}, {"name": "b"}, {"name": "a"}]})),
+        pod(json!({
+            "$setElementOrder/containers": [{"name": "b"}, {"name": "d"}, {"name": "c"}],
+            "containers": [{"name": "b", "$patch": "delete"}, {"name": "d"}, {"name": "c", "image": "2"}],
+        })),
+        pod(json!({"containers": [{"name": "a"}, {"name": "d"}, {"name": "c", "image": "2"}]})),
+    );
+}
+
+#[test]
 fn retained_keys() {
     check(
         pod(json!({"volumes": [{"name": "v", "emptyDir": {}}]})),
