@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-use apiserver_storage::{Revision, WatchEvent};
+use apiserver_storage::{KeyValue, Revision, WatchEvent};
 use parking_lot::RwLock;
 use smol_str::SmolStr;
 use tokio::sync::{Notify, watch};
@@ -282,6 +282,11 @@ impl Cache {
     /// [`Expired`] when the history does not reach back to the revision asked for.
     pub fn watch(self: &Arc<Self>, options: WatchOptions) -> Result<Watcher, Expired> {
         Watcher::open(self, options)
+    }
+
+    /// A stored value as the cache would hold it: for what is read past the cache, at a revision it no longer knows.
+    pub fn object(&self, stored: KeyValue) -> Object {
+        Written::decode(stored, &*self.maker.codec).into_object(None, &self.prefix, &self.maker.forms)
     }
 
     pub fn stats(&self) -> CacheStats {

@@ -22,7 +22,7 @@ pub trait Codec: Send + Sync + 'static {
 /// One decoded object.
 #[derive(Clone, Debug)]
 pub struct Decoded {
-    /// Canonical JSON, in a buffer of its own size: it stays in memory as long as the object.
+    /// Canonical JSON. It stays in memory as long as the object, so it should not be a part of a larger buffer.
     pub json: Bytes,
     /// Empty for a cluster-scoped object.
     pub namespace: SmolStr,

@@ -50,13 +50,22 @@ impl Forms {
         let bytes = cell
             .get_or_init(|| {
                 fresh = true;
-                make()
+                without_slack(make())
             })
             .clone();
         if fresh {
             self.budget.charge(set, bytes.len());
         }
         bytes
+    }
+}
+
+/// The same bytes in a buffer of their own size: encoders grow theirs by doubling, and what is kept is kept long.
+pub(crate) fn without_slack(bytes: Bytes) -> Bytes {
+    match bytes.try_into_mut() {
+        Ok(buffer) if buffer.capacity() - buffer.len() > buffer.len() / 16 => Bytes::copy_from_slice(&buffer),
+        Ok(buffer) => buffer.freeze(),
+        Err(shared) => shared,
     }
 }
 
@@ -114,6 +123,18 @@ mod tests {
         assert_eq!(forms.get(FormId(1), 0, || bytes(4)).len(), 3);
         assert_eq!(forms.get(FormId(1), 1, || bytes(5)).len(), 5);
         assert_eq!(forms.get(FormId(2), 0, || forms.get(FormId(1), 0, || bytes(9))).len(), 3);
+    }
+
+    #[test]
+    fn slack_is_dropped() {
+        let mut roomy = Vec::with_capacity(1000);
+        roomy.extend_from_slice(b"abc");
+        let tight = without_slack(roomy.into());
+        assert_eq!(tight, "abc");
+        assert_eq!(tight.try_into_mut().unwrap().capacity(), 3);
+        let shared = bytes(100);
+        let held = shared.clone();
+        assert_eq!(without_slack(shared).as_ptr(), held.as_ptr(), "what others hold is not copied");
     }
 
     #[test]

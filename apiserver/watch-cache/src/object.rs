@@ -8,7 +8,7 @@ use bytes::Bytes;
 use smol_str::SmolStr;
 
 use crate::codec::{Codec, DecodeError, Decoded};
-use crate::forms::{FormBudget, FormId, Forms};
+use crate::forms::{FormBudget, FormId, Forms, without_slack};
 
 /// One state of one object, as stored. States of one object whose labels and fields are equal share these.
 pub struct Object {
@@ -157,7 +157,7 @@ impl Written {
         };
         let (meta, json) = match self.decoded {
             Ok(Decoded { json, namespace, name, labels, fields }) => {
-                (Meta { key, namespace, name, labels, fields }, Ok(json))
+                (Meta { key, namespace, name, labels, fields }, Ok(without_slack(json)))
             }
             Err(undecodable) => {
                 // The key alone says where the object is: `<prefix>[<namespace>/]<name>`.

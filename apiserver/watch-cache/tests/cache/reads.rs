@@ -152,6 +152,16 @@ async fn a_panic_in_the_decoder_is_one_bad_value() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_read_past_the_cache_looks_the_same() {
+    let f = Fixture::start().await;
+    f.put("d/a", pod("a", "n")).await;
+    let stored = f.store.inner().get(&key("d/a"), None).await.unwrap().value.unwrap();
+    let (read, cached) = (f.cache.object(stored), f.cache.get(&key("d/a")).unwrap());
+    assert_eq!(read.json().unwrap(), cached.json().unwrap());
+    assert_eq!((read.revision(), read.labels(), read.name()), (cached.revision(), cached.labels(), cached.name()));
+}
+
+#[tokio::test(start_paused = true)]
 async fn stats_count() {
     let f = Fixture::start().await;
     let oldest = f.cache.revision();
