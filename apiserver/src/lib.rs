@@ -1,1 +1,94 @@
-//! The API server.
+//! The API server: the Kubernetes 1.36 REST and watch API over a store.
+//!
+//! A request passes [`chain`], is sent on by [`routes`], and is served by one of [`verbs`] or
+//! [`subresources`]. What is served is the table in [`resources::builtin`].
+
+mod admission;
+mod allocations;
+mod authn;
+mod authz;
+mod body;
+mod bootstrap;
+mod chain;
+mod context;
+mod discovery;
+mod facts;
+mod field;
+mod flags;
+mod health;
+mod impersonation;
+mod kubelet;
+mod listen;
+mod metrics;
+mod negotiate;
+mod object;
+mod object_meta;
+mod printers;
+mod request;
+mod resources;
+mod respond;
+mod routes;
+mod selection;
+mod selector;
+mod server;
+mod status;
+mod storage;
+mod subresources;
+mod verbs;
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use controllers_component_base::run;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+pub use flags::Flags;
+
+/// Runs kube-apiserver with these arguments, the first of which is the program's name.
+pub fn run(args: Vec<OsString>) -> ExitCode {
+    let flags: Flags = match controllers_component_base::flags::parse(args) {
+        Ok(flags) => flags,
+        Err(code) => return code,
+    };
+    run::run(flags.logging.v, |shutdown| async move {
+        let running = start(&flags, shutdown).await?;
+        running.finished().await
+    })
+}
+
+/// A server that is serving.
+pub struct Running {
+    /// Where it listens.
+    pub address: SocketAddr,
+    serving: tokio::task::JoinHandle<()>,
+}
+
+impl Running {
+    /// Waits until the server has stopped.
+    pub async fn finished(self) -> anyhow::Result<()> {
+        self.serving.await.context("the server failed")
+    }
+}
+
+/// Starts a server: opens the store, listens, and makes what every cluster begins with in the background.
+///
+/// # Errors
+/// The store cannot be opened, the port is taken, or a flag's file cannot be read.
+pub async fn start(flags: &Flags, shutdown: CancellationToken) -> anyhow::Result<Running> {
+    controllers_component_base::client::install_crypto_provider();
+    let tls = listen::tls(flags)?;
+    let asked = SocketAddr::new(flags.bind_address, flags.secure_port);
+    let listener = TcpListener::bind(asked)
+        .await
+        .with_context(|| format!("failed to create listener: failed to listen on {asked}"))?;
+    let address = listener.local_addr()?;
+    let server = server::Server::new(flags).await?;
+    tracing::info!(%address, "Serving securely");
+    tokio::spawn(bootstrap::run(Arc::clone(&server), address.port()));
+    let serving = tokio::spawn(listen::serve(server, listener, tls, shutdown));
+    Ok(Running { address, serving })
+}

@@ -1,0 +1,38 @@
+//! DefaultTolerationSeconds: a pod stays five minutes on a node that is not ready or not reachable.
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+use super::{Attributes, Operation, Plugin};
+use crate::status::Result;
+
+pub struct DefaultTolerationSeconds;
+
+#[async_trait]
+impl Plugin for DefaultTolerationSeconds {
+    fn name(&self) -> &'static str {
+        "DefaultTolerationSeconds"
+    }
+
+    async fn admit(&self, attributes: &Attributes<'_>, pod: &mut Value) -> Result<()> {
+        if !attributes.is("", "pods") || !matches!(attributes.operation, Operation::Create | Operation::Update) {
+            return Ok(());
+        }
+        let tolerations = pod["spec"]["tolerations"].as_array().cloned().unwrap_or_default();
+        let mut all = tolerations.clone();
+        for taint in ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"] {
+            let tolerated = tolerations.iter().any(|toleration| {
+                let key = toleration["key"].as_str().unwrap_or_default();
+                let effect = toleration["effect"].as_str().unwrap_or_default();
+                (key == taint || key.is_empty()) && (effect == "NoExecute" || effect.is_empty())
+            });
+            if !tolerated {
+                all.push(json!({"key": taint, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}));
+            }
+        }
+        if all.len() > tolerations.len() {
+            pod["spec"]["tolerations"] = Value::Array(all);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,258 @@
+//! What every cluster begins with: namespaces, roles and bindings, priority classes, the service of the API
+//! itself. Made at start where missing, put right where upstream puts it right.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::object;
+use crate::server::Server;
+use crate::status::Result;
+use crate::storage::{Created, Replaced};
+
+mod policy;
+mod roles;
+
+/// Makes everything, again and again until the store lets it; then keeps the API's own endpoints right.
+pub async fn run(server: Arc<Server>, port: u16) {
+    let mut wait = Duration::from_millis(50);
+    while let Err(status) = all(&server, port).await {
+        tracing::warn!(error = status.message, "the objects that every cluster begins with could not be made, trying again");
+        tokio::time::sleep(wait).await;
+        wait = (wait * 2).min(Duration::from_secs(5));
+    }
+    server.set_bootstrapped();
+    loop {
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        if server.is_stopping() {
+            return;
+        }
+        for outcome in [system_namespaces(&server).await, kubernetes_service(&server, port).await] {
+            if let Err(status) = outcome {
+                tracing::warn!(error = status.message, "a system object could not be kept");
+            }
+        }
+    }
+}
+
+async fn all(server: &Server, port: u16) -> Result<()> {
+    server.caches_ready().await?;
+    system_namespaces(server).await?;
+    if server.authorization.has_rbac() {
+        rbac(server).await?;
+    }
+    priority_classes(server).await?;
+    service_cidr(server).await?;
+    kubernetes_service(server, port).await?;
+    client_authority(server).await
+}
+
+async fn system_namespaces(server: &Server) -> Result<()> {
+    for name in ["kube-system", "kube-public", "kube-node-lease", "default"] {
+        ensure(server, "", "namespaces", &json!({
+            "apiVersion": "v1", "kind": "Namespace",
+            "metadata": {"name": name, "labels": {"kubernetes.io/metadata.name": name}},
+            "spec": {"finalizers": ["kubernetes"]},
+            "status": {"phase": "Active"},
+        }))
+        .await?;
+    }
+    Ok(())
+}
+
+async fn rbac(server: &Server) -> Result<()> {
+    const GROUP: &str = "rbac.authorization.k8s.io";
+    for role in roles::CLUSTER_ROLES {
+        reconcile(server, GROUP, "clusterroles", role.tree(), "rules").await?;
+    }
+    for binding in roles::CLUSTER_ROLE_BINDINGS {
+        reconcile(server, GROUP, "clusterrolebindings", binding.tree(), "subjects").await?;
+    }
+    for role in roles::ROLES {
+        reconcile(server, GROUP, "roles", role.tree(), "rules").await?;
+    }
+    for binding in roles::ROLE_BINDINGS {
+        reconcile(server, GROUP, "rolebindings", binding.tree(), "subjects").await?;
+    }
+    aggregate(server).await
+}
+
+/// Fills the roles that are made of others; the aggregation controller keeps them filled.
+async fn aggregate(server: &Server) -> Result<()> {
+    for role in roles::CLUSTER_ROLES.iter().filter(|role| !role.aggregates.is_empty()) {
+        // `admin` is made of what `edit` is made of, and that of `view`: follow the labels all the way down.
+        let mut rules = Vec::new();
+        let mut wanted: Vec<&str> = role.aggregates.to_vec();
+        let mut index = 0;
+        while index < wanted.len() {
+            let label = wanted[index];
+            for part in roles::CLUSTER_ROLES.iter().filter(|part| part.labels.contains(&label)) {
+                let tree = part.tree();
+                for rule in tree["rules"].as_array().into_iter().flatten() {
+                    if !rules.contains(rule) {
+                        rules.push(rule.clone());
+                    }
+                }
+                for label in part.aggregates {
+                    if !wanted.contains(label) {
+                        wanted.push(label);
+                    }
+                }
+            }
+            index += 1;
+        }
+        let mut tree = role.tree();
+        tree["rules"] = Value::Array(rules);
+        reconcile(server, "rbac.authorization.k8s.io", "clusterroles", tree, "rules").await?;
+    }
+    Ok(())
+}
+
+async fn priority_classes(server: &Server) -> Result<()> {
+    let classes = [
+        (
+            "system-node-critical",
+            2_000_001_000,
+            "Used for system critical pods that must not be moved from their current node.",
+        ),
+        (
+            "system-cluster-critical",
+            2_000_000_000,
+            "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.",
+        ),
+    ];
+    for (name, value, description) in classes {
+        ensure(server, "scheduling.k8s.io", "priorityclasses", &json!({
+            "apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass",
+            "metadata": {"name": name, "generation": 1},
+            "value": value, "description": description, "preemptionPolicy": "PreemptLowerPriority",
+        }))
+        .await?;
+    }
+    Ok(())
+}
+
+async fn service_cidr(server: &Server) -> Result<()> {
+    let range = server.options.service_ranges.addresses.trunc().to_string();
+    ensure(server, "networking.k8s.io", "servicecidrs", &json!({
+        "apiVersion": "networking.k8s.io/v1", "kind": "ServiceCIDR",
+        "metadata": {"name": "kubernetes", "finalizers": ["networking.k8s.io/service-cidr-finalizer"]},
+        "spec": {"cidrs": [range]},
+        "status": {"conditions": [{
+            "type": "Ready", "status": "True", "reason": "", "lastTransitionTime": object::now(),
+            "message": "Kubernetes default Service CIDR is ready",
+        }]},
+    }))
+    .await
+}
+
+/// `default/kubernetes`: the way to this server from inside the cluster.
+async fn kubernetes_service(server: &Server, port: u16) -> Result<()> {
+    let address = server.options.service_ranges.first_address().to_string();
+    ensure(server, "networking.k8s.io", "ipaddresses", &json!({
+        "apiVersion": "networking.k8s.io/v1", "kind": "IPAddress",
+        "metadata": {"name": address, "labels": {
+            "ipaddress.kubernetes.io/ip-family": "IPv4",
+            "ipaddress.kubernetes.io/managed-by": "ipallocator.k8s.io",
+        }},
+        "spec": {"parentRef": {"resource": "services", "namespace": "default", "name": "kubernetes"}},
+    }))
+    .await?;
+    ensure(server, "", "services", &json!({
+        "apiVersion": "v1", "kind": "Service",
+        "metadata": {"name": "kubernetes", "namespace": "default",
+            "labels": {"component": "apiserver", "provider": "kubernetes"}},
+        "spec": {
+            "clusterIP": address, "clusterIPs": [address], "type": "ClusterIP", "sessionAffinity": "None",
+            "ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack", "internalTrafficPolicy": "Cluster",
+            "ports": [{"name": "https", "port": 443, "protocol": "TCP", "targetPort": port}],
+        },
+        "status": {"loadBalancer": {}},
+    }))
+    .await?;
+    let own = server.options.advertise_address.to_string();
+    let ports = json!([{"name": "https", "port": port, "protocol": "TCP"}]);
+    let endpoints = json!({
+        "apiVersion": "v1", "kind": "Endpoints",
+        "metadata": {"name": "kubernetes", "namespace": "default",
+            "labels": {"endpointslice.kubernetes.io/skip-mirror": "true"}},
+        "subsets": [{"addresses": [{"ip": own}], "ports": ports}],
+    });
+    reconcile(server, "", "endpoints", endpoints, "subsets").await?;
+    let slice = json!({
+        "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
+        "metadata": {"name": "kubernetes", "namespace": "default", "generation": 1,
+            "labels": {"kubernetes.io/service-name": "kubernetes"}},
+        "addressType": if server.options.advertise_address.is_ipv4() { "IPv4" } else { "IPv6" },
+        "endpoints": [{"addresses": [own], "conditions": {"ready": true}}],
+        "ports": ports,
+    });
+    reconcile(server, "discovery.k8s.io", "endpointslices", slice, "endpoints").await
+}
+
+/// The authorities of clients, where other servers look them up.
+async fn client_authority(server: &Server) -> Result<()> {
+    let Some(data) = server.authentication.authority_data() else { return Ok(()) };
+    let map = json!({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {"name": "extension-apiserver-authentication", "namespace": "kube-system"},
+        "data": data,
+    });
+    reconcile(server, "", "configmaps", map, "data").await
+}
+
+/// Creates an object unless it exists.
+async fn ensure(server: &Server, group: &str, resource: &str, wanted: &Value) -> Result<()> {
+    let objects = server.objects(group, resource)?;
+    let key = objects.key(object::meta(wanted, "namespace"), object::meta(wanted, "name"));
+    if objects.cache.get(&key).is_some() {
+        return Ok(());
+    }
+    let mut wanted = wanted.clone();
+    object::set_meta(&mut wanted, "uid", Some(uuid::Uuid::new_v4().to_string().into()));
+    object::set_meta(&mut wanted, "creationTimestamp", Some(object::now()));
+    match objects.create(&key, &wanted).await? {
+        Created::Done(_) | Created::Exists => Ok(()),
+    }
+}
+
+/// Creates an object, or makes one field of it what it must be. For lists that means: nothing is missing.
+async fn reconcile(server: &Server, group: &str, resource: &str, wanted: Value, field: &str) -> Result<()> {
+    ensure(server, group, resource, &wanted).await?;
+    let objects = server.objects(group, resource)?;
+    let key = objects.key(object::meta(&wanted, "namespace"), object::meta(&wanted, "name"));
+    let mut current = match objects.cached(&key)? {
+        Some(current) => Some(current),
+        None => objects.read(&key).await?,
+    };
+    while let Some((mut existing, revision)) = current {
+        let protected = existing["metadata"]["annotations"]["rbac.authorization.kubernetes.io/autoupdate"] == "false";
+        if protected || !complete(&mut existing[field], &wanted[field], group == "rbac.authorization.k8s.io") {
+            return Ok(());
+        }
+        current = match objects.replace(&key, &existing, revision).await? {
+            Replaced::Changed(object, revision) => Some((object, revision)),
+            Replaced::Done(_) | Replaced::Gone => None,
+        };
+    }
+    Ok(())
+}
+
+/// Adds what is missing (or sets, where others may add nothing); says whether anything was.
+fn complete(existing: &mut Value, wanted: &Value, keep_others: bool) -> bool {
+    if wanted.is_null() {
+        return false;
+    }
+    if let (true, Some(have), Some(want)) = (keep_others, existing.as_array_mut(), wanted.as_array()) {
+        let missing: Vec<Value> = want.iter().filter(|item| !have.contains(item)).cloned().collect();
+        let changed = !missing.is_empty();
+        have.extend(missing);
+        return changed;
+    }
+    if existing == wanted {
+        return false;
+    }
+    *existing = wanted.clone();
+    true
+}

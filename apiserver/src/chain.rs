@@ -1,0 +1,144 @@
+//! The request chain: every request passes these steps in this order.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures::FutureExt;
+use http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
+use http::{HeaderMap, Method, Request, Response};
+use hyper::body::Incoming;
+use parking_lot::Mutex;
+use rustls::pki_types::CertificateDer;
+
+use crate::authn::User;
+use crate::authz::{Attributes, Decision};
+use crate::body::{self, Body};
+use crate::context::Context;
+use crate::request::{Query, RequestInfo};
+use crate::server::Server;
+use crate::status::{GroupResource, Result, Status};
+use crate::{impersonation, respond, routes};
+
+const AUDIT_ID: HeaderName = HeaderName::from_static("audit-id");
+
+/// Serves one request of a connection whose client showed these certificates.
+pub async fn serve(
+    server: Arc<Server>,
+    certificates: Arc<Vec<CertificateDer<'static>>>,
+    request: Request<Incoming>,
+) -> Response<Body> {
+    let started = Instant::now();
+    // The identity of the request comes first: whatever happens next can be found by it.
+    let audit_id = audit_id(request.headers());
+    let method = request.method().clone();
+    let query = Query::parse(request.uri().query().unwrap_or_default());
+    // What is asked for is read once; all that follows agrees about it.
+    let info = RequestInfo::new(&method, request.uri(), &query);
+    let counted = info.as_ref().ok().cloned();
+    let dry_run = query.get("dryRun").is_some();
+    let in_flight = server.metrics.in_flight(is_mutating(&method));
+    // A bug in one request must not take its connection's other streams along.
+    let steps = AssertUnwindSafe(steps(Arc::clone(&server), certificates, request, info, query));
+    let mut response = match steps.catch_unwind().await {
+        Ok(response) => response,
+        Err(_) => body::status(&Status::internal("the server met an unexpected condition")),
+    };
+    drop(in_flight);
+    let headers = response.headers_mut();
+    headers.insert(AUDIT_ID, audit_id);
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache, private"));
+    if let Some(info) = counted {
+        server.metrics.answered(&info, response.status().as_u16(), dry_run, started.elapsed());
+    }
+    response
+}
+
+/// The steps that may end a request early.
+async fn steps(
+    server: Arc<Server>,
+    certificates: Arc<Vec<CertificateDer<'static>>>,
+    mut request: Request<Incoming>,
+    info: Result<RequestInfo>,
+    query: Query,
+) -> Response<Body> {
+    // Authentication before all else that can say no: a stranger learns nothing else.
+    let mut headers = std::mem::take(request.headers_mut());
+    let user = match server.authentication.authenticate(&server, &certificates, &mut headers).await {
+        Ok(user) => user,
+        Err(refused) => {
+            tracing::warn!(error = refused.0, "Unable to authenticate the request");
+            return body::status(&Status::unauthorized());
+        }
+    };
+    let info = match info {
+        Ok(info) => info,
+        Err(status) => return body::status(&status),
+    };
+    // Impersonation is itself authorized, as the user who asks for it.
+    let user = match impersonation::user(&server, user, &mut headers) {
+        Ok(user) => user,
+        Err(status) => return body::status(&status),
+    };
+    // Authorization last before the work, for the user that the work is done for.
+    if let Err(status) = authorize(&server, &user, &info) {
+        return body::status(&status);
+    }
+    *request.headers_mut() = headers.clone();
+    let context = Context { server, info, query, headers, user, warnings: Mutex::default() };
+    let mut response = match routes::route(&context, request).await {
+        Ok(response) => response,
+        Err(status) => respond::status(&context, &status).unwrap_or_else(|_| body::status(&status)),
+    };
+    for warning in context.warnings.lock().iter() {
+        if let Ok(value) = HeaderValue::from_str(&format!("299 - {}", quoted(warning))) {
+            response.headers_mut().append(http::header::WARNING, value);
+        }
+    }
+    response
+}
+
+/// Whether the user may do what the request asks.
+fn authorize(server: &Server, user: &User, info: &RequestInfo) -> Result<()> {
+    let attributes = Attributes::of(user, info);
+    let decision = server.authorization.decide(server, &attributes);
+    if let Decision::Allow(_) = decision {
+        return Ok(());
+    }
+    let mut why = attributes.forbidden_message();
+    if !decision.reason().is_empty() {
+        why.push_str(": ");
+        why.push_str(decision.reason());
+    }
+    Err(Status::forbidden(GroupResource { group: &info.group, resource: &info.resource }, &info.name, why))
+}
+
+fn is_mutating(method: &Method) -> bool {
+    !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+}
+
+/// The client's id for the request, or a new one.
+fn audit_id(headers: &HeaderMap) -> HeaderValue {
+    match headers.get(&AUDIT_ID).filter(|value| (1..=64).contains(&value.len())) {
+        Some(value) => value.clone(),
+        None => HeaderValue::from_str(&uuid::Uuid::new_v4().to_string()).unwrap_or(HeaderValue::from_static("")),
+    }
+}
+
+/// A warning's text as RFC 7234 quotes it; control characters become spaces.
+fn quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => {
+                out.push('\\');
+                out.push(c);
+            }
+            c if c.is_control() => out.push(' '),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}

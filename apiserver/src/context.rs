@@ -1,0 +1,117 @@
+//! One request on its way through the chain: who asks, for what, and what is to be told besides the answer.
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+use parking_lot::Mutex;
+
+use crate::authn::User;
+use crate::body::FieldValidation;
+use crate::request::{Query, RequestInfo};
+use crate::resources::{Resource, Version};
+use crate::server::Server;
+use crate::status::{GroupResource, Result, Status};
+use crate::storage::ObjectStore;
+
+/// A request that has been authenticated.
+pub struct Context {
+    pub server: Arc<Server>,
+    pub info: RequestInfo,
+    pub query: Query,
+    pub headers: HeaderMap,
+    pub user: User,
+    /// Told to the client in `Warning` headers.
+    pub warnings: Mutex<Vec<String>>,
+}
+
+/// A request for one resource that is served.
+pub struct Target {
+    pub served: Arc<Served>,
+    pub version: Version,
+}
+
+/// A resource and, if it is stored, its objects.
+pub struct Served {
+    pub resource: Resource,
+    pub objects: Option<ObjectStore>,
+}
+
+impl Target {
+    pub fn resource(&self) -> &Resource {
+        &self.served.resource
+    }
+
+    pub fn group_resource(&self) -> GroupResource<'_> {
+        self.served.resource.group_resource()
+    }
+
+    /// The stored objects; resources that only answer have none.
+    pub fn objects(&self) -> Result<&ObjectStore> {
+        self.served.objects.as_ref().ok_or_else(|| Status::method_not_allowed(self.group_resource(), "get"))
+    }
+
+    /// Whether requests are in the version in which objects are stored and cached.
+    pub fn is_storage_version(&self) -> bool {
+        self.resource()
+            .storage
+            .as_ref()
+            .is_some_and(|storage| storage.api_version == self.resource().api_version(&self.version.name))
+    }
+
+    pub fn api_version(&self) -> String {
+        self.resource().api_version(&self.version.name)
+    }
+}
+
+/// The options of a write, from its query.
+#[derive(Clone, Debug)]
+pub struct WriteOptions {
+    pub dry_run: bool,
+    pub field_validation: FieldValidation,
+    /// Who the written fields will belong to.
+    pub manager: String,
+    pub force: bool,
+}
+
+impl Context {
+    pub fn warn(&self, warning: impl Into<String>) {
+        self.warnings.lock().push(warning.into());
+    }
+
+    /// Reads the options of a create, update or patch.
+    pub fn write_options(&self) -> Result<WriteOptions> {
+        let mut dry_run = false;
+        for value in self.query.all("dryRun").filter(|value| !value.is_empty()) {
+            if value != "All" {
+                return Err(invalid_option("dryRun", value, &["All"]));
+            }
+            dry_run = true;
+        }
+        let field_validation = match self.query.get("fieldValidation").unwrap_or_default() {
+            "" | "Warn" => FieldValidation::Warn,
+            "Ignore" => FieldValidation::Ignore,
+            "Strict" => FieldValidation::Strict,
+            other => return Err(invalid_option("fieldValidation", other, &["Ignore", "Strict", "Warn"])),
+        };
+        let manager = match self.query.get("fieldManager").unwrap_or_default() {
+            "" => self.default_manager(),
+            name if name.len() > 128 => {
+                return Err(Status::bad_request("fieldManager: Too long: may not be more than 128 bytes"));
+            }
+            name => name.to_owned(),
+        };
+        Ok(WriteOptions { dry_run, field_validation, manager, force: self.query.flag("force") })
+    }
+
+    /// The first word of the user agent, as upstream names writers that do not name themselves.
+    fn default_manager(&self) -> String {
+        let agent = self.headers.get(http::header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        agent.split('/').next().unwrap_or_default().chars().filter(|c| !c.is_control()).take(128).collect()
+    }
+}
+
+fn invalid_option(field: &str, value: &str, supported: &[&str]) -> Status {
+    let mut errors = crate::field::ErrorList::default();
+    errors.not_supported(&crate::field::Path::new(field), &value.into(), supported);
+    Status::invalid("meta.k8s.io", "CreateOptions", "", &errors)
+}

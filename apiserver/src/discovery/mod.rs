@@ -1,0 +1,273 @@
+//! What the server serves, as clients ask for it: legacy documents and the aggregated one.
+//!
+//! Source: apiserver `pkg/endpoints/discovery`; KEP-3352.
+
+use base64::Engine;
+use http::header::{ACCEPT, ETAG, IF_NONE_MATCH, VARY};
+use http::{HeaderValue, Response, StatusCode};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::body::{self, Body};
+use crate::context::Context;
+use crate::negotiate::{self, Offer};
+use crate::resources::{Resource, Subresource, api_version, split_api_version};
+use crate::status::{Result, Status};
+
+const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+
+/// The release that the server is exact about.
+pub const VERSION: (&str, &str, &str) = ("1", "36", controllers_component_base::KUBERNETES_VERSION);
+
+pub fn version() -> Response<Body> {
+    let (major, minor, git) = VERSION;
+    let tree = format!(
+        concat!(
+            "{{\n  \"major\": \"{}\",\n  \"minor\": \"{}\",\n  \"emulationMajor\": \"1\",\n  \"emulationMinor\": \"36\",\n",
+            "  \"minCompatibilityMajor\": \"1\",\n  \"minCompatibilityMinor\": \"35\",\n  \"gitVersion\": \"{}\",\n",
+            "  \"gitCommit\": \"\",\n  \"gitTreeState\": \"clean\",\n  \"buildDate\": \"1970-01-01T00:00:00Z\",\n",
+            "  \"goVersion\": \"rust\",\n  \"compiler\": \"rustc\",\n  \"platform\": \"linux/amd64\"\n}}"
+        ),
+        major, minor, git
+    );
+    body::response(StatusCode::OK, negotiate::JSON, tree)
+}
+
+/// The paths of the root.
+pub fn index(context: &Context) -> Response<Body> {
+    let mut paths = vec!["/.well-known/openid-configuration".to_owned(), "/api".into(), "/api/v1".into(), "/apis".into()];
+    for (group, versions) in named_groups(context) {
+        paths.push(format!("/apis/{group}"));
+        paths.extend(versions.iter().map(|version| format!("/apis/{group}/{version}")));
+    }
+    paths.extend(["/healthz", "/livez", "/metrics", "/readyz", "/version"].map(str::to_owned));
+    paths.sort();
+    let text = serde_json::to_string_pretty(&json!({"paths": paths})).unwrap_or_default();
+    body::response(StatusCode::OK, negotiate::JSON, text)
+}
+
+pub fn legacy_versions(context: &Context) -> Result<Response<Body>> {
+    if wants_aggregated(context) {
+        return Ok(aggregated(context, true));
+    }
+    let address = format!("{}:6443", context.server.options.advertise_address);
+    let tree = json!({
+        "kind": "APIVersions", "apiVersion": "v1", "versions": ["v1"],
+        "serverAddressByClientCIDRs": [{"clientCIDR": "0.0.0.0/0", "serverAddress": address}],
+    });
+    answer(context, "", "APIVersions", &tree)
+}
+
+pub fn groups(context: &Context) -> Result<Response<Body>> {
+    if wants_aggregated(context) {
+        return Ok(aggregated(context, false));
+    }
+    let groups: Vec<Value> = named_groups(context).iter().map(|(group, versions)| group_tree(group, versions)).collect();
+    answer(context, "", "APIGroupList", &json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}))
+}
+
+/// `/api/v1`, `/apis/{group}` and `/apis/{group}/{version}`.
+pub fn group_or_version(context: &Context) -> Result<Response<Body>> {
+    let info = &context.info;
+    if info.version.is_empty() {
+        let groups = named_groups(context);
+        let (group, versions) =
+            groups.iter().find(|(group, _)| *group == info.group).ok_or_else(Status::no_such_path)?;
+        let mut tree = group_tree(group, versions);
+        tree["kind"] = "APIGroup".into();
+        tree["apiVersion"] = "v1".into();
+        return answer(context, "", "APIGroup", &tree);
+    }
+    let mut resources = Vec::new();
+    for served in context.server.all() {
+        let resource = &served.resource;
+        if resource.group != info.group || resource.version(&info.version).is_none() {
+            continue;
+        }
+        resources.push(resource_tree(resource));
+        resources.extend(resource.subresources.iter().map(|subresource| subresource_tree(resource, subresource)));
+    }
+    if resources.is_empty() || (info.prefix == "api") != info.group.is_empty() {
+        return Err(Status::no_such_path());
+    }
+    resources.sort_by(|a, b| a["name"].as_str().cmp(&b["name"].as_str()));
+    let tree = json!({
+        "kind": "APIResourceList", "apiVersion": "v1",
+        "groupVersion": api_version(&info.group, &info.version), "resources": resources,
+    });
+    answer(context, "", "APIResourceList", &tree)
+}
+
+fn answer(context: &Context, group: &str, kind: &str, tree: &Value) -> Result<Response<Body>> {
+    let accepted = negotiate::accept(&context.headers, Offer { protobuf: true, forms: false, watch: false })?;
+    if accepted.encoding == negotiate::Encoding::Json {
+        let ty = apiserver_schema::builtin(group, "v1", kind)
+            .ok_or_else(|| Status::internal(format!("no type for {kind}")))?;
+        let mut out = Vec::new();
+        apiserver_schema::json::encode(ty, tree, &mut out);
+        out.push(b'\n');
+        return Ok(body::response(StatusCode::OK, negotiate::JSON, out));
+    }
+    crate::respond::tree(context, group, "v1", kind, tree, StatusCode::OK)
+}
+
+/// Every group but the core one with its versions, in the order of discovery.
+fn named_groups(context: &Context) -> Vec<(String, Vec<String>)> {
+    let mut groups: Vec<(String, Vec<String>)> = Vec::new();
+    for served in context.server.all().iter().filter(|served| !served.resource.group.is_empty()) {
+        let resource = &served.resource;
+        let index = match groups.iter().position(|(group, _)| *group == resource.group) {
+            Some(index) => index,
+            None => {
+                groups.push((resource.group.to_string(), Vec::new()));
+                groups.len() - 1
+            }
+        };
+        for version in &resource.versions {
+            if !groups[index].1.iter().any(|name| *name == version.name) {
+                groups[index].1.push(version.name.to_string());
+            }
+        }
+    }
+    groups
+}
+
+fn group_tree(group: &str, versions: &[String]) -> Value {
+    let version = |version: &String| json!({"groupVersion": format!("{group}/{version}"), "version": version});
+    json!({
+        "name": group,
+        "versions": versions.iter().map(version).collect::<Vec<_>>(),
+        "preferredVersion": versions.first().map(version),
+    })
+}
+
+fn resource_tree(resource: &Resource) -> Value {
+    let mut tree = json!({
+        "name": resource.plural,
+        "singularName": resource.singular,
+        "namespaced": resource.namespaced,
+        "kind": resource.kind,
+        "verbs": resource.verbs.0,
+    });
+    if !resource.short_names.is_empty() {
+        tree["shortNames"] = json!(resource.short_names);
+    }
+    if !resource.categories.is_empty() {
+        tree["categories"] = json!(resource.categories);
+    }
+    if let Some(storage) = &resource.storage {
+        let (group, version) = split_api_version(&storage.api_version);
+        let digest = Sha256::digest(format!("{group}/{version}/{}", resource.kind));
+        tree["storageVersionHash"] = base64::engine::general_purpose::STANDARD.encode(&digest[..8]).into();
+    }
+    tree
+}
+
+fn subresource_tree(resource: &Resource, subresource: &Subresource) -> Value {
+    let kind = if subresource.kind.is_empty() { resource.kind.as_str() } else { subresource.kind };
+    let mut tree = json!({
+        "name": format!("{}/{}", resource.plural, subresource.name),
+        "singularName": "",
+        "namespaced": resource.namespaced,
+        "kind": kind,
+        "verbs": subresource.verbs,
+    });
+    if !subresource.group.is_empty() {
+        tree["group"] = subresource.group.into();
+        tree["version"] = subresource.version.into();
+    }
+    tree
+}
+
+fn wants_aggregated(context: &Context) -> bool {
+    let accepts = context.headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    accepts.split(',').any(|clause| {
+        let has = |part: &str| clause.split(';').any(|found| found.trim() == part);
+        has("application/json") && has("g=apidiscovery.k8s.io") && has("v=v2") && has("as=APIGroupDiscoveryList")
+    })
+}
+
+/// The aggregated document: everything in one answer, with an ETag.
+fn aggregated(context: &Context, core: bool) -> Response<Body> {
+    let groups = if core { vec![(String::new(), vec!["v1".to_owned()])] } else { named_groups(context) };
+    let items: Vec<Value> = groups
+        .iter()
+        .map(|(group, versions)| {
+            let versions: Vec<Value> = versions
+                .iter()
+                .map(|version| {
+                    let mut resources: Vec<Value> = context
+                        .server
+                        .all()
+                        .iter()
+                        .filter(|served| served.resource.group == *group && served.resource.version(version).is_some())
+                        .map(|served| aggregated_resource(&served.resource))
+                        .collect();
+                    resources.sort_by(|a, b| a["resource"].as_str().cmp(&b["resource"].as_str()));
+                    json!({"version": version, "resources": resources, "freshness": "Current"})
+                })
+                .collect();
+            let mut metadata = json!({"creationTimestamp": null});
+            if !group.is_empty() {
+                metadata["name"] = group.as_str().into();
+            }
+            json!({"metadata": metadata, "versions": versions})
+        })
+        .collect();
+    let tree = json!({"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items});
+    let mut bytes = Vec::new();
+    match apiserver_schema::builtin("apidiscovery.k8s.io", "v2", "APIGroupDiscoveryList") {
+        Some(ty) => apiserver_schema::json::encode(ty, &tree, &mut bytes),
+        None => bytes = tree.to_string().into_bytes(),
+    }
+    bytes.push(b'\n');
+    let tag = format!("\"{}\"", Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02X}")).collect::<String>());
+    let known = context.headers.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok()) == Some(tag.as_str());
+    let mut response = if known {
+        body::response(StatusCode::NOT_MODIFIED, AGGREGATED, "")
+    } else {
+        body::response(StatusCode::OK, AGGREGATED, bytes)
+    };
+    let headers = response.headers_mut();
+    if let Ok(tag) = HeaderValue::from_str(&tag) {
+        headers.insert(ETAG, tag);
+    }
+    headers.insert(VARY, HeaderValue::from_static("Accept"));
+    headers.insert(http::header::CACHE_CONTROL, HeaderValue::from_static("public"));
+    response
+}
+
+fn aggregated_resource(resource: &Resource) -> Value {
+    let scope = if resource.namespaced { "Namespaced" } else { "Cluster" };
+    let kind = |group: &str, version: &str, kind: &str| json!({"group": group, "version": version, "kind": kind});
+    let mut tree = json!({
+        "resource": resource.plural,
+        "responseKind": kind("", "", &resource.kind),
+        "scope": scope,
+        "singularResource": resource.singular,
+        "verbs": resource.verbs.0,
+    });
+    if !resource.short_names.is_empty() {
+        tree["shortNames"] = json!(resource.short_names);
+    }
+    if !resource.categories.is_empty() {
+        tree["categories"] = json!(resource.categories);
+    }
+    let mut subresources: Vec<Value> = resource
+        .subresources
+        .iter()
+        .map(|subresource| {
+            let name = if subresource.kind.is_empty() { resource.kind.as_str() } else { subresource.kind };
+            json!({
+                "subresource": subresource.name,
+                "responseKind": kind(subresource.group, subresource.version, name),
+                "verbs": subresource.verbs,
+            })
+        })
+        .collect();
+    subresources.sort_by(|a, b| a["subresource"].as_str().cmp(&b["subresource"].as_str()));
+    if !subresources.is_empty() {
+        tree["subresources"] = Value::Array(subresources);
+    }
+    tree
+}

@@ -1,0 +1,192 @@
+//! The HTTPS listener: TLS, HTTP/1.1 and HTTP/2, and an orderly end.
+
+use std::convert::Infallible;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+
+use crate::chain;
+use crate::flags::Flags;
+use crate::server::Server;
+
+/// How long open requests may go on once the server stops.
+const DRAIN: Duration = Duration::from_secs(10);
+/// How long a client may take to shake hands, and to send a request's headers.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+const HEADERS: Duration = Duration::from_secs(30);
+
+/// Serves connections until the token is cancelled, then lets what is open come to an end.
+pub async fn serve(server: Arc<Server>, listener: TcpListener, tls: ServerConfig, shutdown: CancellationToken) {
+    let acceptor = TlsAcceptor::from(Arc::new(tls));
+    let graceful = Arc::new(GracefulShutdown::new());
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = shutdown.cancelled() => break,
+        };
+        match accepted {
+            Ok((tcp, _)) => {
+                let connection =
+                    connection(Arc::clone(&server), acceptor.clone(), tcp, Arc::clone(&graceful), shutdown.clone());
+                tokio::spawn(connection);
+            }
+            // Out of file descriptors, most likely: wait for some to be closed.
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+    drop(listener);
+    server.set_stopping();
+    if let Ok(graceful) = Arc::try_unwrap(graceful) {
+        let _ = tokio::time::timeout(DRAIN, graceful.shutdown()).await;
+    } else {
+        // Handshakes under way still hold it; give open requests their time.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+async fn connection(
+    server: Arc<Server>,
+    acceptor: TlsAcceptor,
+    tcp: TcpStream,
+    graceful: Arc<GracefulShutdown>,
+    shutdown: CancellationToken,
+) {
+    let _ = tcp.set_nodelay(true);
+    let tls = match tokio::time::timeout(HANDSHAKE, acceptor.accept(tcp)).await {
+        Ok(Ok(tls)) => tls,
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "TLS handshake error");
+            return;
+        }
+        Err(_) => return,
+    };
+    let certificates: Arc<Vec<CertificateDer<'static>>> = Arc::new(
+        tls.get_ref().1.peer_certificates().map(|chain| chain.iter().map(|one| one.clone().into_owned()).collect()).unwrap_or_default(),
+    );
+    let service = service_fn(move |request| {
+        let served = chain::serve(Arc::clone(&server), Arc::clone(&certificates), request);
+        async move { Ok::<_, Infallible>(served.await) }
+    });
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(250)
+        .max_send_buf_size(64 * 1024)
+        .keep_alive_interval(Some(Duration::from_secs(30)))
+        .keep_alive_timeout(Duration::from_secs(15))
+        .max_header_list_size(1024 * 1024);
+    let served = builder.serve_connection_with_upgrades(TokioIo::new(tls), service).into_owned();
+    let watched = graceful.watcher().watch(served);
+    drop(graceful);
+    tokio::select! {
+        outcome = watched => {
+            if let Err(error) = outcome {
+                tracing::debug!(%error, "a connection ended");
+            }
+        }
+        () = async {
+            shutdown.cancelled().await;
+            tokio::time::sleep(DRAIN).await;
+        } => {}
+    }
+}
+
+/// The TLS settings: the serving certificate, and client certificates asked for but judged later.
+pub fn tls(flags: &Flags) -> anyhow::Result<ServerConfig> {
+    let (chain, key) = match (&flags.tls_cert_file, &flags.tls_private_key_file) {
+        (Some(certificate), Some(key)) => read_pair(certificate, key)?,
+        (None, None) => self_signed()?,
+        _ => anyhow::bail!("--tls-cert-file and --tls-private-key-file must be given together"),
+    };
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()?
+        .with_client_cert_verifier(Arc::new(AnyClient(provider)))
+        .with_single_cert(chain, key)
+        .context("the serving certificate and key do not fit")?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+fn read_pair(
+    certificate: &PathBuf,
+    key: &PathBuf,
+) -> anyhow::Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)> {
+    let chain = CertificateDer::pem_file_iter(certificate)
+        .and_then(Iterator::collect)
+        .with_context(|| format!("--tls-cert-file: cannot read {}", certificate.display()))?;
+    let key = PrivateKeyDer::from_pem_file(key)
+        .with_context(|| format!("--tls-private-key-file: cannot read {}", key.display()))?;
+    Ok((chain, key))
+}
+
+fn self_signed() -> anyhow::Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)> {
+    let names = ["localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "127.0.0.1"];
+    let made = rcgen::generate_simple_self_signed(names.map(str::to_owned).to_vec())?;
+    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).map_err(|error| anyhow::anyhow!("{error}"))?;
+    Ok((vec![made.cert.der().clone()], key))
+}
+
+/// Accepts any certificate whose key the client proves to have; authentication judges the chain, so that
+/// a bad one is a 401.
+#[derive(Debug)]
+struct AnyClient(Arc<rustls::crypto::CryptoProvider>);
+
+impl ClientCertVerifier for AnyClient {
+    fn client_auth_mandatory(&self) -> bool {
+        false
+    }
+
+    fn root_hint_subjects(&self) -> &[rustls::DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _now: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &rustls::DigitallySignedStruct,
+    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &rustls::DigitallySignedStruct,
+    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}

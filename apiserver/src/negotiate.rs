@@ -1,0 +1,171 @@
+//! Which encoding a client speaks and which form of an object it wants.
+//!
+//! Source: apiserver `pkg/endpoints/handlers/negotiation`.
+
+use http::HeaderMap;
+use http::header::{ACCEPT, CONTENT_TYPE};
+
+use crate::status::{Result, Status};
+
+pub const JSON: &str = "application/json";
+pub const YAML: &str = "application/yaml";
+pub const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
+
+/// The media types of objects, as 406 and 415 list them.
+const OBJECT_TYPES: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
+const WATCH_TYPES: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf, application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch";
+
+/// How bytes on the wire encode an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Encoding {
+    Json,
+    Yaml,
+    Protobuf,
+}
+
+/// What of an object a client wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Form {
+    Object,
+    /// `meta.k8s.io/v1` (or `v1beta1`) `Table`.
+    Table { v1beta1: bool },
+    /// `PartialObjectMetadata` or its list.
+    Metadata { v1beta1: bool },
+}
+
+/// The outcome of negotiating an `Accept` header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Accepted {
+    pub encoding: Encoding,
+    pub form: Form,
+    /// `pretty` output was asked for by the media type.
+    pub pretty: bool,
+}
+
+impl Accepted {
+    pub const JSON: Accepted = Accepted { encoding: Encoding::Json, form: Form::Object, pretty: false };
+
+    pub fn content_type(&self) -> &'static str {
+        match self.encoding {
+            Encoding::Json => JSON,
+            Encoding::Yaml => YAML,
+            Encoding::Protobuf => PROTOBUF,
+        }
+    }
+}
+
+/// What a route can answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Offer {
+    pub protobuf: bool,
+    /// Tables and metadata-only forms.
+    pub forms: bool,
+    pub watch: bool,
+}
+
+/// Chooses the first clause of the `Accept` header that the route can answer.
+pub fn accept(headers: &HeaderMap, offer: Offer) -> Result<Accepted> {
+    let Some(header) = headers.get(ACCEPT) else { return Ok(Accepted::JSON) };
+    let header = header.to_str().unwrap_or("*/*");
+    if header.trim().is_empty() {
+        return Ok(Accepted::JSON);
+    }
+    let mut clauses: Vec<Clause<'_>> = header.split(',').map(Clause::parse).collect();
+    clauses.sort_by(|a, b| b.quality.total_cmp(&a.quality));
+    clauses.iter().find_map(|clause| clause.accepted(offer)).ok_or_else(|| {
+        Status::not_acceptable(match (offer.protobuf, offer.watch) {
+            (true, true) => WATCH_TYPES,
+            (true, false) => OBJECT_TYPES,
+            _ => "application/json, application/yaml",
+        })
+    })
+}
+
+struct Clause<'a> {
+    media_type: &'a str,
+    parameters: Vec<(&'a str, &'a str)>,
+    quality: f32,
+}
+
+impl<'a> Clause<'a> {
+    fn parse(text: &'a str) -> Self {
+        let mut parts = text.split(';').map(str::trim);
+        let media_type = parts.next().unwrap_or_default();
+        let mut quality = 1.0;
+        let mut parameters = Vec::new();
+        for part in parts {
+            match part.split_once('=') {
+                Some(("q", value)) => quality = value.parse().unwrap_or(1.0),
+                Some((key, value)) => parameters.push((key, value.trim_matches('"'))),
+                None => {}
+            }
+        }
+        Clause { media_type, parameters, quality }
+    }
+
+    fn parameter(&self, key: &str) -> Option<&str> {
+        self.parameters.iter().find(|(name, _)| *name == key).map(|(_, value)| *value)
+    }
+
+    fn accepted(&self, offer: Offer) -> Option<Accepted> {
+        let encoding = match self.media_type.to_ascii_lowercase().as_str() {
+            "*/*" | "application/*" | JSON => Encoding::Json,
+            YAML => Encoding::Yaml,
+            PROTOBUF if offer.protobuf => Encoding::Protobuf,
+            _ => return None,
+        };
+        let form = match (self.parameter("as"), self.parameter("g"), self.parameter("v")) {
+            (None, ..) => Form::Object,
+            (Some(kind), Some("meta.k8s.io"), Some(version @ ("v1" | "v1beta1"))) if offer.forms => {
+                let v1beta1 = version == "v1beta1";
+                match kind {
+                    "Table" => Form::Table { v1beta1 },
+                    "PartialObjectMetadata" | "PartialObjectMetadataList" => Form::Metadata { v1beta1 },
+                    _ => return None,
+                }
+            }
+            _ => return None,
+        };
+        if self.parameter("stream").is_some_and(|stream| !(offer.watch && stream == "watch")) {
+            return None;
+        }
+        Some(Accepted { encoding, form, pretty: self.parameter("pretty") == Some("1") })
+    }
+}
+
+/// The encoding of a request's body. An absent content type is JSON, as upstream has it.
+pub fn body_encoding(headers: &HeaderMap, protobuf: bool) -> Result<Encoding> {
+    let header = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or(JSON);
+    let media_type = header.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match media_type.as_str() {
+        "" | JSON => Ok(Encoding::Json),
+        YAML => Ok(Encoding::Yaml),
+        PROTOBUF if protobuf => Ok(Encoding::Protobuf),
+        _ => Err(Status::unsupported_media_type(if protobuf {
+            OBJECT_TYPES
+        } else {
+            "application/json, application/yaml"
+        })),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn accepted(header: &str) -> Option<Accepted> {
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, header.parse().unwrap());
+        accept(&headers, Offer { protobuf: true, forms: true, watch: false }).ok()
+    }
+
+    #[test]
+    fn the_first_clause_that_fits_wins() {
+        let kubectl = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json";
+        assert_eq!(accepted(kubectl).unwrap().form, Form::Table { v1beta1: false });
+        assert_eq!(accepted("application/vnd.kubernetes.protobuf, */*").unwrap().encoding, Encoding::Protobuf);
+        assert_eq!(accepted("text/html, */*;q=0.1").unwrap().encoding, Encoding::Json);
+        assert_eq!(accepted("application/json;as=Nonsense;v=v1;g=meta.k8s.io"), None);
+        assert_eq!(accepted("text/html"), None);
+    }
+}

@@ -1,0 +1,97 @@
+//! Reading and changing an object's tree: metadata and top-level parts.
+
+use serde_json::{Map, Value};
+
+/// The object's fields. A tree that is no object has none.
+fn fields(object: &mut Value) -> Option<&mut Map<String, Value>> {
+    object.as_object_mut()
+}
+
+/// Removes a top-level field.
+pub fn clear(object: &mut Value, field: &str) {
+    if let Some(fields) = fields(object) {
+        fields.remove(field);
+    }
+}
+
+/// Makes a top-level field what it was in `old`, absent included.
+pub fn keep(object: &mut Value, old: &Value, field: &str) {
+    let Some(fields) = fields(object) else { return };
+    match old.get(field) {
+        Some(value) => {
+            fields.insert(field.to_owned(), value.clone());
+        }
+        None => {
+            fields.remove(field);
+        }
+    }
+}
+
+/// Makes every top-level field but those named what it was in `old`.
+pub fn keep_all_but(object: &mut Value, old: &Value, but: &[&str]) {
+    let (Some(fields), Some(old)) = (fields(object), old.as_object()) else { return };
+    fields.retain(|name, _| but.contains(&name.as_str()));
+    for (name, value) in old {
+        if !but.contains(&name.as_str()) {
+            fields.insert(name.clone(), value.clone());
+        }
+    }
+}
+
+/// Renames a top-level field.
+pub fn rename(object: &mut Value, from: &str, to: &str) {
+    if let Some(fields) = fields(object) {
+        if let Some(value) = fields.remove(from) {
+            fields.insert(to.to_owned(), value);
+        }
+    }
+}
+
+/// A string of the metadata; empty when absent.
+pub fn meta<'a>(object: &'a Value, field: &str) -> &'a str {
+    object["metadata"][field].as_str().unwrap_or_default()
+}
+
+/// Sets a field of the metadata, or removes it with `None`.
+pub fn set_meta(object: &mut Value, field: &str, value: Option<Value>) {
+    let Some(fields) = fields(object) else { return };
+    let metadata = fields.entry("metadata").or_insert_with(|| Value::Object(Map::new()));
+    if !metadata.is_object() {
+        *metadata = Value::Object(Map::new());
+    }
+    let Some(metadata) = metadata.as_object_mut() else { return };
+    match value {
+        Some(value) => {
+            metadata.insert(field.to_owned(), value);
+        }
+        None => {
+            metadata.remove(field);
+        }
+    }
+}
+
+/// The finalizers of an object.
+pub fn finalizers(object: &Value) -> Vec<&str> {
+    object["metadata"]["finalizers"]
+        .as_array()
+        .map(|list| list.iter().filter_map(Value::as_str).collect())
+        .unwrap_or_default()
+}
+
+/// Whether the object is being deleted.
+pub fn is_terminating(object: &Value) -> bool {
+    object["metadata"]["deletionTimestamp"].is_string()
+}
+
+/// The number in `metadata.resourceVersion`: absent or empty is none.
+pub fn resource_version(object: &Value) -> Result<Option<i64>, String> {
+    match meta(object, "resourceVersion") {
+        "" => Ok(None),
+        text => text.parse().map(Some).map_err(|_| text.to_owned()),
+    }
+}
+
+/// Now, as `metav1.Time` has it.
+pub fn now() -> Value {
+    Value::String(jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+}

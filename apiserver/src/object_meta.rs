@@ -1,0 +1,161 @@
+//! The rules of `metadata`, which every object has.
+//!
+//! Source: apimachinery `pkg/api/validation/objectmeta.go`.
+
+use serde_json::Value;
+
+use crate::field::{ErrorList, Path};
+use crate::object;
+use crate::resources::names;
+use crate::resources::{Hooks, Resource};
+
+/// All annotations together, in bytes.
+const MAX_ANNOTATIONS: usize = 256 * 1024;
+
+/// The rules for the metadata of an object to be stored.
+pub fn validate(resource: &Resource, object: &Value, errors: &mut ErrorList) {
+    let metadata = Path::new("metadata");
+    let name = object::meta(object, "name");
+    let generate_name = object::meta(object, "generateName");
+    let hooks: &dyn Hooks = &*resource.hooks;
+    if !generate_name.is_empty() {
+        if let Some(problem) = hooks.invalid_name(generate_name, true) {
+            errors.invalid_str(&metadata.child("generateName"), generate_name, problem);
+        }
+    }
+    if name.is_empty() {
+        errors.required(&metadata.child("name"), "name or generateName is required");
+    } else if let Some(problem) = hooks.invalid_name(name, false).or_else(|| names::path_segment(name)) {
+        errors.invalid_str(&metadata.child("name"), name, problem);
+    }
+    let namespace = object::meta(object, "namespace");
+    match (resource.namespaced, namespace.is_empty()) {
+        (true, true) => errors.required(&metadata.child("namespace"), ""),
+        (true, false) => {
+            if let Some(problem) = names::dns1123_label(namespace) {
+                errors.invalid_str(&metadata.child("namespace"), namespace, problem);
+            }
+        }
+        (false, false) => errors.forbidden(&metadata.child("namespace"), "not allowed on this type"),
+        (false, true) => {}
+    }
+    if object["metadata"]["generation"].as_i64().is_some_and(|generation| generation < 0) {
+        errors.invalid(
+            &metadata.child("generation"),
+            &object["metadata"]["generation"],
+            "must be greater than or equal to 0",
+        );
+    }
+    labels(&object["metadata"]["labels"], &metadata.child("labels"), errors);
+    annotations(&object["metadata"]["annotations"], &metadata.child("annotations"), errors);
+    owner_references(&object["metadata"]["ownerReferences"], &metadata.child("ownerReferences"), errors);
+    let finalizers = metadata.child("finalizers");
+    let (mut orphan, mut foreground) = (false, false);
+    for finalizer in object::finalizers(object) {
+        if let Some(problem) = names::qualified_name(finalizer) {
+            errors.invalid_str(&finalizers, finalizer, problem);
+        } else if !finalizer.contains('/') && !matches!(finalizer, "orphan" | "foregroundDeletion" | "kubernetes") {
+            errors.invalid_str(&finalizers, finalizer, "name is neither a standard finalizer name nor is it fully qualified");
+        }
+        orphan |= finalizer == "orphan";
+        foreground |= finalizer == "foregroundDeletion";
+    }
+    if orphan && foreground {
+        errors.invalid(
+            &finalizers,
+            &object["metadata"]["finalizers"],
+            "finalizer orphan and foregroundDeletion cannot be both set",
+        );
+    }
+}
+
+/// The rules for a change of metadata.
+pub fn validate_update(object: &Value, old: &Value, errors: &mut ErrorList) {
+    let metadata = Path::new("metadata");
+    if object::is_terminating(old) {
+        let before = object::finalizers(old);
+        let added: Vec<_> = object::finalizers(object).into_iter().filter(|name| !before.contains(name)).collect();
+        if !added.is_empty() {
+            let shown = added.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
+            errors.forbidden(
+                &metadata.child("finalizers"),
+                format!("no new finalizers can be added if the object is being deleted, found new finalizers []string{{{shown}}}"),
+            );
+        }
+    }
+    for field in ["name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"] {
+        let (new, was) = (&object["metadata"][field], &old["metadata"][field]);
+        if new != was {
+            errors.invalid(&metadata.child(field), new, "field is immutable");
+        }
+    }
+    let (new, was) = (generation(object), generation(old));
+    if new < was {
+        errors.invalid(&metadata.child("generation"), &object["metadata"]["generation"], "must not be decremented");
+    }
+}
+
+fn generation(object: &Value) -> i64 {
+    object["metadata"]["generation"].as_i64().unwrap_or_default()
+}
+
+/// The rules for a map of labels.
+pub fn labels(labels: &Value, path: &Path<'_>, errors: &mut ErrorList) {
+    for (key, value) in labels.as_object().into_iter().flatten() {
+        if let Some(problem) = names::qualified_name(key) {
+            errors.invalid_str(path, key, problem);
+        }
+        let value = value.as_str().unwrap_or_default();
+        if let Some(problem) = names::label_value(value) {
+            errors.invalid_str(path, value, problem);
+        }
+    }
+}
+
+/// The rules for a map of annotations.
+pub fn annotations(annotations: &Value, path: &Path<'_>, errors: &mut ErrorList) {
+    let mut size = 0;
+    for (key, value) in annotations.as_object().into_iter().flatten() {
+        if let Some(problem) = names::qualified_name(&key.to_lowercase()) {
+            errors.invalid_str(path, key, problem);
+        }
+        size += key.len() + value.as_str().unwrap_or_default().len();
+    }
+    if size > MAX_ANNOTATIONS {
+        errors.too_long(path, MAX_ANNOTATIONS);
+    }
+}
+
+fn owner_references(references: &Value, path: &Path<'_>, errors: &mut ErrorList) {
+    let mut controller: Option<&str> = None;
+    for (index, reference) in references.as_array().into_iter().flatten().enumerate() {
+        let at = path.index(index);
+        let text = |field: &str| reference[field].as_str().unwrap_or_default();
+        let api_version = text("apiVersion");
+        let (group, version) = crate::resources::split_api_version(api_version);
+        if version.is_empty() {
+            errors.invalid_str(&at.child("apiVersion"), api_version, "version must not be empty");
+        }
+        for field in ["kind", "name", "uid"] {
+            if text(field).is_empty() {
+                errors.invalid_str(&at.child(field), "", format!("{field} must not be empty"));
+            }
+        }
+        if group.is_empty() && version == "v1" && text("kind") == "Event" {
+            errors.invalid_str(path, api_version, "/v1, Kind=Event is disallowed from being an owner");
+        }
+        if reference["controller"] == Value::Bool(true) {
+            match controller {
+                Some(first) => errors.invalid(
+                    path,
+                    references,
+                    format!(
+                        "Only one reference can have Controller set to true. Found \"true\" in references for {first} and {}",
+                        text("name")
+                    ),
+                ),
+                None => controller = Some(reference["name"].as_str().unwrap_or_default()),
+            }
+        }
+    }
+}

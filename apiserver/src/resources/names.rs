@@ -1,0 +1,139 @@
+//! The formats of names, labels and values, with upstream's messages.
+//!
+//! Source: apimachinery `pkg/api/validate/content` and `pkg/util/validation`. Each check returns what is
+//! wrong, or nothing.
+
+const LABEL_FMT: &str = "[a-z0-9]([-a-z0-9]*[a-z0-9])?";
+const SUBDOMAIN_FMT: &str = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*";
+
+/// RFC 1123 label: `my-name`.
+pub fn dns1123_label(value: &str) -> Option<String> {
+    if value.len() > 63 {
+        return Some("must be no more than 63 bytes".to_owned());
+    }
+    (!is_dns1123_label(value)).then(|| {
+        let message = if is_dns1123_subdomain(value) {
+            "must not contain dots"
+        } else {
+            "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character"
+        };
+        if message == "must not contain dots" {
+            message.to_owned()
+        } else {
+            format!("{message} (e.g. 'my-name',  or '123-abc', regex used for validation is '{LABEL_FMT}')")
+        }
+    })
+}
+
+/// RFC 1123 subdomain: `example.com`.
+pub fn dns1123_subdomain(value: &str) -> Option<String> {
+    if value.len() > 253 {
+        return Some("must be no more than 253 bytes".to_owned());
+    }
+    (!is_dns1123_subdomain(value)).then(|| {
+        format!(
+            "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '{SUBDOMAIN_FMT}')"
+        )
+    })
+}
+
+/// RFC 1035 label: `my-name`, beginning with a letter.
+pub fn dns1035_label(value: &str) -> Option<String> {
+    if value.len() > 63 {
+        return Some("must be no more than 63 bytes".to_owned());
+    }
+    let valid = is_dns1123_label(value) && value.starts_with(|c: char| c.is_ascii_lowercase());
+    (!valid).then(|| {
+        "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')".to_owned()
+    })
+}
+
+/// A label or annotation key: `name` or `prefix/name`.
+pub fn qualified_name(value: &str) -> Option<String> {
+    let name_fmt = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]";
+    let (prefix, name) = match value.split('/').collect::<Vec<_>>()[..] {
+        [name] => (None, name),
+        [prefix, name] => (Some(prefix), name),
+        _ => {
+            return Some(format!(
+                "a qualified name must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '{name_fmt}') with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
+            ));
+        }
+    };
+    if let Some(prefix) = prefix {
+        if prefix.is_empty() {
+            return Some("prefix part must be non-empty".to_owned());
+        }
+        if let Some(problem) = dns1123_subdomain(prefix) {
+            return Some(format!("prefix part {problem}"));
+        }
+    }
+    if name.is_empty() {
+        return Some("name part must be non-empty".to_owned());
+    }
+    if name.len() > 63 {
+        return Some("name part must be no more than 63 bytes".to_owned());
+    }
+    (!is_name_part(name)).then(|| {
+        format!(
+            "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '{name_fmt}')"
+        )
+    })
+}
+
+/// A label's value.
+pub fn label_value(value: &str) -> Option<String> {
+    if value.len() > 63 {
+        return Some("must be no more than 63 bytes".to_owned());
+    }
+    (!value.is_empty() && !is_name_part(value)).then(|| {
+        "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')".to_owned()
+    })
+}
+
+/// What any name must satisfy to stand as one segment of a path.
+pub fn path_segment(value: &str) -> Option<String> {
+    if matches!(value, "." | "..") {
+        return Some(format!("may not be '{value}'"));
+    }
+    ["/", "%"].into_iter().find(|part| value.contains(part)).map(|part| format!("may not contain '{part}'"))
+}
+
+fn is_dns1123_label(value: &str) -> bool {
+    let bytes = value.as_bytes();
+    let edge = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    edge(bytes.first())
+        && edge(bytes.last())
+        && bytes.iter().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'-')
+}
+
+fn is_dns1123_subdomain(value: &str) -> bool {
+    value.split('.').all(is_dns1123_label)
+}
+
+fn is_name_part(value: &str) -> bool {
+    let bytes = value.as_bytes();
+    let edge = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    edge(bytes.first())
+        && edge(bytes.last())
+        && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formats_accept_and_refuse() {
+        assert_eq!(dns1123_subdomain("a.b-c.1"), None);
+        assert!(dns1123_subdomain("a..b").is_some());
+        assert!(dns1123_label("A").is_some());
+        assert_eq!(dns1123_label("a.b").unwrap(), "must not contain dots");
+        assert!(dns1035_label("1a").is_some());
+        assert_eq!(qualified_name("example.com/My_Name"), None);
+        assert!(qualified_name("/x").is_some());
+        assert_eq!(label_value(""), None);
+        assert!(label_value("-x").is_some());
+        assert!(path_segment("..").is_some());
+    }
+}

@@ -1,0 +1,610 @@
+//! Objects as responses: in the encoding and form that the client accepts.
+//!
+//! An object that is answered as it is cached is not parsed: its bytes are written as they are.
+
+use std::sync::Arc;
+
+use apiserver_schema::{json, protobuf};
+use apiserver_watch_cache::{FormId, Object};
+use bytes::{BufMut, Bytes, BytesMut};
+use http::{Response, StatusCode};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::body::{self, Body};
+use crate::context::{Context, Target};
+use crate::negotiate::{self, Accepted, Encoding, Form, Offer};
+use crate::object;
+use crate::printers::{self, IncludeObject};
+use crate::resources::api_version;
+use crate::status::{Result, Status};
+
+/// How many bytes of a list are made at a time.
+const CHUNK: usize = 64 * 1024;
+
+/// Cached encodings of an object.
+pub mod forms {
+    use apiserver_watch_cache::FormId;
+
+    /// The protobuf message, without an envelope, in the storage version.
+    pub const PROTOBUF: FormId = FormId(1);
+    /// A watch frame of JSON, in the storage version.
+    pub const JSON_FRAME: FormId = FormId(2);
+    /// A watch frame of protobuf, in the storage version.
+    pub const PROTOBUF_FRAME: FormId = FormId(3);
+}
+
+/// What a route that answers objects can answer.
+pub const OBJECTS: Offer = Offer { protobuf: true, forms: true, watch: false };
+
+/// Answers a status in the encoding that the client accepts, and in JSON otherwise.
+pub fn status(context: &Context, status: &Status) -> Result<Response<Body>> {
+    let accepted = negotiate::accept(&context.headers, OBJECTS).unwrap_or(Accepted::JSON);
+    Ok(status_in(accepted, status))
+}
+
+/// Answers a status in an encoding.
+pub fn status_in(accepted: Accepted, status: &Status) -> Response<Body> {
+    if accepted.encoding != Encoding::Protobuf {
+        return body::status(status);
+    }
+    let ty = apiserver_schema::builtin("", "v1", "Status");
+    let tree = serde_json::from_slice::<Value>(&status.to_json()).unwrap_or_default();
+    match ty {
+        Some(ty) => {
+            let bytes = protobuf::encode(ty, "v1", "Status", &tree);
+            let mut response = body::response(status.code, negotiate::PROTOBUF, bytes);
+            if let Some(seconds) = status.details.as_ref().map(|details| details.retry_after_seconds).filter(|s| *s > 0) {
+                response.headers_mut().insert(http::header::RETRY_AFTER, seconds.into());
+            }
+            response
+        }
+        None => body::status(status),
+    }
+}
+
+/// Answers an object given as a tree in the request's version.
+pub fn object(context: &Context, target: &Target, object: Value, code: StatusCode) -> Result<Response<Body>> {
+    let accepted = negotiate::accept(&context.headers, OBJECTS)?;
+    let bytes = match accepted.form {
+        Form::Object => target.encoded(&object),
+        Form::Table { v1beta1 } => {
+            let include = IncludeObject::read(&context.query)?;
+            let revision = object::meta(&object, "resourceVersion").to_owned();
+            printers::table(target.resource(), &[object], &revision, include, v1beta1)
+        }
+        Form::Metadata { v1beta1 } => partial_metadata(&target.encoded(&object), v1beta1)?,
+    };
+    answer(target, accepted, bytes.into(), code)
+}
+
+/// Answers an object of another kind, such as a scale or a review, given as a tree.
+pub fn tree(context: &Context, group: &str, version: &str, kind: &str, tree: &Value, code: StatusCode) -> Result<Response<Body>> {
+    let accepted = negotiate::accept(&context.headers, Offer { forms: false, ..OBJECTS })?;
+    let ty = apiserver_schema::builtin(group, version, kind)
+        .ok_or_else(|| Status::internal(format!("no type for {kind}")))?;
+    let mut out = Vec::new();
+    match accepted.encoding {
+        Encoding::Protobuf => out = protobuf::encode(ty, &api_version(group, version), kind, tree),
+        _ => {
+            json::encode(ty, tree, &mut out);
+            finish_text(accepted, &mut out)?;
+        }
+    }
+    Ok(body::response(code, accepted.content_type(), out))
+}
+
+/// Answers an object as the cache holds it.
+pub fn cached(context: &Context, target: &Target, object: &Arc<Object>) -> Result<Response<Body>> {
+    let accepted = negotiate::accept(&context.headers, OBJECTS)?;
+    let json = json_of(target, object)?;
+    match (accepted.form, accepted.encoding) {
+        (Form::Object, Encoding::Protobuf) if target.is_storage_version() => {
+            let message = object.form(forms::PROTOBUF, |object| message_of(target, object));
+            let bytes = enveloped(&target.api_version(), &target.resource().kind, &message);
+            Ok(body::response(StatusCode::OK, negotiate::PROTOBUF, bytes))
+        }
+        (Form::Object, _) => answer(target, accepted, json, StatusCode::OK),
+        (Form::Table { v1beta1 }, _) => {
+            let include = IncludeObject::read(&context.query)?;
+            let tree: Value = serde_json::from_slice(&json).map_err(Status::internal)?;
+            let revision = object::meta(&tree, "resourceVersion").to_owned();
+            let bytes = printers::table(target.resource(), &[tree], &revision, include, v1beta1);
+            answer(target, accepted, bytes.into(), StatusCode::OK)
+        }
+        (Form::Metadata { v1beta1 }, _) => {
+            answer(target, accepted, partial_metadata(&json, v1beta1)?.into(), StatusCode::OK)
+        }
+    }
+}
+
+/// Finishes a JSON document in the encoding accepted.
+fn answer(target: &Target, accepted: Accepted, json: Bytes, code: StatusCode) -> Result<Response<Body>> {
+    match (accepted.encoding, accepted.form) {
+        (Encoding::Protobuf, Form::Table { .. }) => Err(Status::not_acceptable("application/json, application/yaml")),
+        (Encoding::Protobuf, Form::Object) => {
+            let tree: Value = serde_json::from_slice(&json).map_err(Status::internal)?;
+            let bytes =
+                protobuf::encode(&target.version.ty, &target.api_version(), &target.resource().kind, &tree);
+            Ok(body::response(code, negotiate::PROTOBUF, bytes))
+        }
+        (Encoding::Protobuf, Form::Metadata { v1beta1 }) => {
+            let tree: Value = serde_json::from_slice(&json).map_err(Status::internal)?;
+            let bytes = protobuf::encode(metadata_type()?, meta_version(v1beta1), "PartialObjectMetadata", &tree);
+            Ok(body::response(code, negotiate::PROTOBUF, bytes))
+        }
+        _ => {
+            let mut out = Vec::with_capacity(json.len() + 1);
+            out.extend_from_slice(&json);
+            finish_text(accepted, &mut out)?;
+            Ok(body::response(code, accepted.content_type(), out))
+        }
+    }
+}
+
+/// Ends JSON with a newline, or turns it into YAML.
+fn finish_text(accepted: Accepted, out: &mut Vec<u8>) -> Result<()> {
+    if accepted.encoding == Encoding::Yaml {
+        let tree: Value = serde_json::from_slice(out).map_err(Status::internal)?;
+        *out = serde_saphyr::to_string(&tree).map_err(Status::internal)?.into_bytes();
+        return Ok(());
+    }
+    if accepted.pretty {
+        let tree: Box<RawValue> = serde_json::from_slice(out).map_err(Status::internal)?;
+        *out = pretty(tree.get());
+    }
+    out.push(b'\n');
+    Ok(())
+}
+
+/// Indents JSON by two spaces, keeping the order of its fields.
+fn pretty(json: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(json.len() * 2);
+    let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
+    let bytes = json.as_bytes();
+    let line = |out: &mut Vec<u8>, depth: usize| {
+        out.push(b'\n');
+        out.extend(std::iter::repeat_n(b' ', depth * 2));
+    };
+    for (position, byte) in bytes.iter().copied().enumerate() {
+        if in_string {
+            out.push(byte);
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => in_string = false,
+                _ => {}
+            }
+            continue;
+        }
+        match byte {
+            b'"' => {
+                in_string = true;
+                out.push(byte);
+            }
+            b'{' | b'[' => {
+                out.push(byte);
+                if !matches!(bytes.get(position + 1), Some(b'}' | b']')) {
+                    depth += 1;
+                    line(&mut out, depth);
+                }
+            }
+            b'}' | b']' => {
+                if !matches!(bytes.get(position.wrapping_sub(1)), Some(b'{' | b'[')) {
+                    depth = depth.saturating_sub(1);
+                    line(&mut out, depth);
+                }
+                out.push(byte);
+            }
+            b',' => {
+                out.push(byte);
+                line(&mut out, depth);
+            }
+            b':' => out.extend_from_slice(b": "),
+            _ => out.push(byte),
+        }
+    }
+    out
+}
+
+/// A cached object's JSON in the request's version.
+pub fn json_of(target: &Target, object: &Object) -> Result<Bytes> {
+    let json = object.json().map_err(|problem| Status::internal(&problem.reason.0))?;
+    if target.is_storage_version() {
+        return Ok(json.clone());
+    }
+    let mut tree: Value = serde_json::from_slice(json).map_err(Status::internal)?;
+    target.from_storage(&mut tree);
+    Ok(target.encoded(&tree).into())
+}
+
+/// A cached object as a protobuf message without an envelope, in the storage version.
+pub fn message_of(target: &Target, object: &Object) -> Bytes {
+    let tree: Value = object.json().ok().and_then(|json| serde_json::from_slice(json).ok()).unwrap_or_default();
+    protobuf::message(&target.version.ty, &tree).into()
+}
+
+/// `PartialObjectMetadata` of an object given as canonical JSON.
+pub fn partial_metadata(json: &[u8], v1beta1: bool) -> Result<Vec<u8>> {
+    #[derive(serde::Deserialize)]
+    struct Shell<'a> {
+        #[serde(borrow)]
+        metadata: Option<&'a RawValue>,
+    }
+    let shell: Shell<'_> = serde_json::from_slice(json).map_err(Status::internal)?;
+    let metadata = shell.metadata.map_or("{}", RawValue::get);
+    Ok(format!(
+        r#"{{"kind":"PartialObjectMetadata","apiVersion":"{}","metadata":{metadata}}}"#,
+        meta_version(v1beta1)
+    )
+    .into_bytes())
+}
+
+fn meta_version(v1beta1: bool) -> &'static str {
+    if v1beta1 { "meta.k8s.io/v1beta1" } else { "meta.k8s.io/v1" }
+}
+
+fn metadata_type() -> Result<&'static apiserver_schema::Type> {
+    apiserver_schema::builtin("meta.k8s.io", "v1", "PartialObjectMetadata")
+        .ok_or_else(|| Status::internal("no type for PartialObjectMetadata"))
+}
+
+/// The envelope of a stored or sent protobuf message.
+pub fn enveloped(api_version: &str, kind: &str, message: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(message.len() + 64);
+    envelope_head(&mut out, api_version, kind, message.len());
+    out.extend_from_slice(message);
+    envelope_tail(&mut out);
+    out
+}
+
+fn envelope_head(out: &mut Vec<u8>, api_version: &str, kind: &str, length: usize) {
+    out.extend_from_slice(protobuf::MAGIC);
+    let type_meta = 2 + api_version.len() + 2 + kind.len();
+    out.push(0x0a);
+    put_varint(out, type_meta as u64);
+    for (tag, text) in [(0x0a, api_version), (0x12, kind)] {
+        out.push(tag);
+        put_varint(out, text.len() as u64);
+        out.extend_from_slice(text.as_bytes());
+    }
+    out.push(0x12);
+    put_varint(out, length as u64);
+}
+
+/// The empty content encoding and content type that upstream always writes.
+fn envelope_tail(out: &mut Vec<u8>) {
+    out.extend_from_slice(&[0x1a, 0, 0x22, 0]);
+}
+
+pub fn put_varint(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+fn varint_len(value: usize) -> usize {
+    let bits = usize::BITS - (value | 1).leading_zeros();
+    bits.div_ceil(7) as usize
+}
+
+/// A list's metadata.
+#[derive(Clone, Debug, Default)]
+pub struct ListMeta {
+    pub revision: i64,
+    pub continue_token: String,
+    pub remaining: Option<i64>,
+}
+
+impl ListMeta {
+    fn json(&self) -> String {
+        let mut out = format!(r#"{{"resourceVersion":"{}""#, self.revision);
+        if !self.continue_token.is_empty() {
+            out.push_str(&format!(r#","continue":"{}""#, self.continue_token));
+        }
+        if let Some(remaining) = self.remaining.filter(|_| !self.continue_token.is_empty()) {
+            out.push_str(&format!(r#","remainingItemCount":{remaining}"#));
+        }
+        out.push('}');
+        out
+    }
+
+    fn message(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        // selfLink, resourceVersion and continue are always written.
+        for (tag, text) in
+            [(0x0a, String::new()), (0x12, self.revision.to_string()), (0x1a, self.continue_token.clone())]
+        {
+            out.push(tag);
+            put_varint(&mut out, text.len() as u64);
+            out.extend_from_slice(text.as_bytes());
+        }
+        if let Some(remaining) = self.remaining.filter(|_| !self.continue_token.is_empty()) {
+            out.push(0x20);
+            put_varint(&mut out, remaining as u64);
+        }
+        out
+    }
+}
+
+/// Answers a list of cached objects, made while it is sent.
+pub fn list(
+    context: &Context,
+    target: &Target,
+    objects: impl Iterator<Item = Arc<Object>> + Send + 'static,
+    meta: ListMeta,
+) -> Result<Response<Body>> {
+    let accepted = negotiate::accept(&context.headers, OBJECTS)?;
+    match (accepted.form, accepted.encoding) {
+        (Form::Object, Encoding::Json) if !accepted.pretty && target.is_storage_version() => {
+            Ok(stream_json(target, objects, &meta))
+        }
+        (Form::Object, Encoding::Protobuf) => protobuf_list(target, objects, &meta),
+        (form, _) => {
+            let objects: Vec<_> = objects.collect();
+            let out = match form {
+                Form::Object => {
+                    let items = objects.iter().map(|object| json_of(target, object)).collect::<Result<Vec<_>>>()?;
+                    json_list(&list_kind(target), &target.api_version(), &meta, &items, true)
+                }
+                Form::Table { v1beta1 } => {
+                    let include = IncludeObject::read(&context.query)?;
+                    let trees = objects
+                        .iter()
+                        .map(|object| serde_json::from_slice(&json_of(target, object)?).map_err(Status::internal))
+                        .collect::<Result<Vec<Value>>>()?;
+                    printers::list_table(target.resource(), &trees, &meta.json(), include, v1beta1)
+                }
+                Form::Metadata { v1beta1 } => {
+                    let items = objects
+                        .iter()
+                        .map(|object| Ok(partial_metadata(&json_of(target, object)?, v1beta1)?.into()))
+                        .collect::<Result<Vec<Bytes>>>()?;
+                    if accepted.encoding == Encoding::Protobuf {
+                        return metadata_list(&items, &meta, v1beta1);
+                    }
+                    json_list("PartialObjectMetadataList", meta_version(v1beta1), &meta, &items, false)
+                }
+            };
+            if accepted.encoding == Encoding::Protobuf {
+                return Err(Status::not_acceptable("application/json, application/yaml"));
+            }
+            let mut out = out;
+            finish_text(accepted, &mut out)?;
+            Ok(body::response(StatusCode::OK, accepted.content_type(), out))
+        }
+    }
+}
+
+/// Answers a list of trees in the request's version.
+pub fn list_of(context: &Context, target: &Target, trees: Vec<Value>, revision: i64) -> Result<Response<Body>> {
+    let accepted = negotiate::accept(&context.headers, OBJECTS)?;
+    let meta = ListMeta { revision, ..ListMeta::default() };
+    let items: Vec<Bytes> = trees.iter().map(|tree| target.encoded(tree).into()).collect();
+    if accepted.encoding == Encoding::Protobuf && accepted.form == Form::Object {
+        let messages = trees.iter().map(|tree| protobuf::message(&target.version.ty, tree).into()).collect();
+        return Ok(protobuf_messages(&target.api_version(), &list_kind(target), &meta, messages));
+    }
+    let mut out = match accepted.form {
+        Form::Table { v1beta1 } => {
+            printers::list_table(target.resource(), &trees, &meta.json(), IncludeObject::read(&context.query)?, v1beta1)
+        }
+        Form::Metadata { v1beta1 } => {
+            let items =
+                items.iter().map(|item| Ok(partial_metadata(item, v1beta1)?.into())).collect::<Result<Vec<Bytes>>>()?;
+            json_list("PartialObjectMetadataList", meta_version(v1beta1), &meta, &items, false)
+        }
+        Form::Object => json_list(&list_kind(target), &target.api_version(), &meta, &items, true),
+    };
+    finish_text(accepted, &mut out)?;
+    Ok(body::response(StatusCode::OK, accepted.content_type(), out))
+}
+
+fn list_kind(target: &Target) -> String {
+    format!("{}List", target.resource().kind)
+}
+
+/// What every object of a kind begins with; the items of a typed list leave it out.
+fn type_meta(target: &Target) -> String {
+    format!(r#"{{"kind":"{}","apiVersion":"{}","#, target.resource().kind, target.api_version())
+}
+
+fn head(kind: &str, api_version: &str, meta: &ListMeta) -> String {
+    format!(r#"{{"kind":"{kind}","apiVersion":"{api_version}","metadata":{},"items":["#, meta.json())
+}
+
+fn json_list(kind: &str, api_version: &str, meta: &ListMeta, items: &[Bytes], bare: bool) -> Vec<u8> {
+    let mut out = head(kind, api_version, meta).into_bytes();
+    for (index, item) in items.iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        match bare.then(|| after_type_meta(item)).flatten() {
+            Some(rest) => {
+                out.push(b'{');
+                out.extend_from_slice(rest);
+            }
+            None => out.extend_from_slice(item),
+        }
+    }
+    out.extend_from_slice(b"]}");
+    out
+}
+
+/// The part of an object's canonical JSON after `"kind":..,"apiVersion":..,`.
+fn after_type_meta(item: &[u8]) -> Option<&[u8]> {
+    let marker = b"\"metadata\":";
+    let position = item.windows(marker.len()).position(|window| window == marker)?;
+    item.get(position..)
+}
+
+fn stream_json(
+    target: &Target,
+    mut objects: impl Iterator<Item = Arc<Object>> + Send + 'static,
+    meta: &ListMeta,
+) -> Response<Body> {
+    let skip = type_meta(target).len();
+    let mut pending = Some(BytesMut::from(head(&list_kind(target), &target.api_version(), meta).as_bytes()));
+    let mut first = true;
+    let chunks = futures::stream::iter(std::iter::from_fn(move || {
+        let mut chunk = pending.take()?;
+        chunk.reserve(CHUNK);
+        loop {
+            let Some(object) = objects.next() else {
+                chunk.put_slice(b"]}\n");
+                return Some(chunk.freeze());
+            };
+            let Ok(json) = object.json() else { continue };
+            if !first {
+                chunk.put_u8(b',');
+            }
+            first = false;
+            match json.get(skip..) {
+                Some(rest) => {
+                    chunk.put_u8(b'{');
+                    chunk.put_slice(rest);
+                }
+                None => chunk.put_slice(json),
+            }
+            if chunk.len() >= CHUNK {
+                pending = Some(BytesMut::new());
+                return Some(chunk.freeze());
+            }
+        }
+    }));
+    let mut response = Response::new(body::stream(chunks));
+    let headers = response.headers_mut();
+    headers.insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static(negotiate::JSON));
+    response
+}
+
+fn protobuf_list(
+    target: &Target,
+    objects: impl Iterator<Item = Arc<Object>> + Send + 'static,
+    meta: &ListMeta,
+) -> Result<Response<Body>> {
+    let messages = if target.is_storage_version() {
+        objects.map(|object| object.form(forms::PROTOBUF, |object| message_of(target, object))).collect()
+    } else {
+        objects
+            .map(|object| {
+                let tree: Value = serde_json::from_slice(&json_of(target, &object)?).map_err(Status::internal)?;
+                Ok(protobuf::message(&target.version.ty, &tree).into())
+            })
+            .collect::<Result<Vec<Bytes>>>()?
+    };
+    Ok(protobuf_messages(&target.api_version(), &list_kind(target), meta, messages))
+}
+
+fn metadata_list(items: &[Bytes], meta: &ListMeta, v1beta1: bool) -> Result<Response<Body>> {
+    let ty = metadata_type()?;
+    let messages = items
+        .iter()
+        .map(|item| {
+            let tree: Value = serde_json::from_slice(item).map_err(Status::internal)?;
+            Ok(protobuf::message(ty, &tree).into())
+        })
+        .collect::<Result<Vec<Bytes>>>()?;
+    Ok(protobuf_messages(meta_version(v1beta1), "PartialObjectMetadataList", meta, messages))
+}
+
+/// A list of messages in an envelope, sent in chunks.
+fn protobuf_messages(api_version: &str, kind: &str, meta: &ListMeta, messages: Vec<Bytes>) -> Response<Body> {
+    let meta = meta.message();
+    let field = |length: usize| 1 + varint_len(length) + length;
+    let length = field(meta.len()) + messages.iter().map(|message| field(message.len())).sum::<usize>();
+    let mut chunk = Vec::with_capacity(CHUNK);
+    envelope_head(&mut chunk, api_version, kind, length);
+    chunk.push(0x0a);
+    put_varint(&mut chunk, meta.len() as u64);
+    chunk.extend_from_slice(&meta);
+    let mut messages = messages.into_iter();
+    let mut pending = Some(chunk);
+    let chunks = std::iter::from_fn(move || {
+        let mut chunk = pending.take()?;
+        for message in messages.by_ref() {
+            chunk.push(0x12);
+            put_varint(&mut chunk, message.len() as u64);
+            chunk.extend_from_slice(&message);
+            if chunk.len() >= CHUNK {
+                pending = Some(Vec::with_capacity(CHUNK));
+                return Some(Bytes::from(chunk));
+            }
+        }
+        envelope_tail(&mut chunk);
+        Some(Bytes::from(chunk))
+    });
+    let mut response = Response::new(body::stream(futures::stream::iter(chunks)));
+    response
+        .headers_mut()
+        .insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static(negotiate::PROTOBUF));
+    response
+}
+
+/// One frame of a watch: the encoding decides how it is delimited.
+pub fn frame(encoding: Encoding, kind: &str, object: &[u8]) -> Bytes {
+    match encoding {
+        Encoding::Protobuf => {
+            // WatchEvent { type = 1, object = 2 RawExtension { raw = 1 } }, behind its length in four bytes.
+            let raw = 1 + varint_len(object.len()) + object.len();
+            let length = 1 + varint_len(kind.len()) + kind.len() + 1 + varint_len(raw) + raw;
+            let mut out = Vec::with_capacity(length + 4);
+            out.extend_from_slice(&(length as u32).to_be_bytes());
+            out.push(0x0a);
+            put_varint(&mut out, kind.len() as u64);
+            out.extend_from_slice(kind.as_bytes());
+            out.push(0x12);
+            put_varint(&mut out, raw as u64);
+            out.push(0x0a);
+            put_varint(&mut out, object.len() as u64);
+            out.extend_from_slice(object);
+            out.into()
+        }
+        Encoding::Json | Encoding::Yaml => {
+            let mut out = Vec::with_capacity(object.len() + 40);
+            out.extend_from_slice(b"{\"type\":\"");
+            out.extend_from_slice(kind.as_bytes());
+            out.extend_from_slice(b"\",\"object\":");
+            out.extend_from_slice(object);
+            out.extend_from_slice(b"}\n");
+            out.into()
+        }
+    }
+}
+
+impl Target {
+    /// An object's canonical JSON in the request's version.
+    pub fn encoded(&self, object: &Value) -> Vec<u8> {
+        let mut out = Vec::new();
+        json::encode(&self.version.ty, object, &mut out);
+        out
+    }
+
+    /// Changes an object from the request's version into the storage version.
+    pub fn to_storage(&self, object: &mut Value) {
+        if let Some(storage) = self.resource().storage.as_ref().filter(|_| !self.is_storage_version()) {
+            self.resource().hooks.convert(object, &self.api_version(), &storage.api_version);
+            object["apiVersion"] = storage.api_version.as_str().into();
+        }
+    }
+
+    /// Changes an object from the storage version into the request's version.
+    pub fn from_storage(&self, object: &mut Value) {
+        if let Some(storage) = self.resource().storage.as_ref().filter(|_| !self.is_storage_version()) {
+            let api_version = self.api_version();
+            self.resource().hooks.convert(object, &storage.api_version, &api_version);
+            object["apiVersion"] = api_version.into();
+        }
+    }
+}
+
+/// The form of a watch frame for a client's choice of encoding, where it can be shared.
+pub fn frame_form(target: &Target, accepted: Accepted) -> Option<FormId> {
+    match (accepted.form, accepted.encoding) {
+        (Form::Object, Encoding::Json) if target.is_storage_version() => Some(forms::JSON_FRAME),
+        (Form::Object, Encoding::Protobuf) if target.is_storage_version() => Some(forms::PROTOBUF_FRAME),
+        _ => None,
+    }
+}

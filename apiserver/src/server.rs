@@ -1,0 +1,258 @@
+//! The server: what all requests share, made once at start.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::ops::Deref;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use apiserver_storage::Store;
+use apiserver_storage::embedded::EmbeddedStore;
+use apiserver_storage::etcd::{EtcdOptions, EtcdStore};
+use apiserver_storage::memory::MemoryStore;
+use apiserver_watch_cache::Feed;
+use serde_json::Value;
+
+use crate::admission::{self, Plugin};
+use crate::allocations::{Allocations, ServiceRanges};
+use crate::authn::Authentication;
+use crate::authz::Authorization;
+use crate::context::Served;
+use crate::facts;
+use crate::flags::Flags;
+use crate::kubelet::Kubelets;
+use crate::metrics::Metrics;
+use crate::resources::builtin;
+use crate::status::{Result, Status};
+use crate::storage::{ObjectStore, ROOT};
+
+/// What all requests share.
+pub struct Server {
+    pub options: Options,
+    pub store: Arc<dyn Store>,
+    pub feed: Arc<Feed>,
+    served: HashMap<(String, String), Arc<Served>>,
+    /// In the order of discovery.
+    order: Vec<Arc<Served>>,
+    pub authentication: Authentication,
+    pub authorization: Authorization,
+    pub admission: Vec<Box<dyn Plugin>>,
+    pub allocations: Allocations,
+    pub metrics: Metrics,
+    pub kubelets: Kubelets,
+    bootstrapped: AtomicBool,
+    stopping: AtomicBool,
+}
+
+/// Settings that requests read.
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub min_request_timeout: Duration,
+    pub advertise_address: IpAddr,
+    pub service_ranges: ServiceRanges,
+    pub allow_privileged: bool,
+}
+
+impl Server {
+    /// Opens the store and starts the caches.
+    pub async fn new(flags: &Flags) -> anyhow::Result<Arc<Server>> {
+        anyhow::ensure!(flags.etcd_prefix == "/registry", "--etcd-prefix: only /registry is supported");
+        let store = open_store(flags).await?;
+        Self::with_store(flags, store)
+    }
+
+    /// Starts the caches on a store that is open.
+    pub fn with_store(flags: &Flags, store: Arc<dyn Store>) -> anyhow::Result<Arc<Server>> {
+        let feed = Feed::start(Arc::clone(&store), ROOT);
+        let mut served = HashMap::new();
+        let mut order = Vec::new();
+        for resource in builtin::resources() {
+            let objects =
+                resource.storage.as_ref().map(|storage| ObjectStore::start(&feed, Arc::clone(&store), &resource, storage));
+            let key = (resource.group.to_string(), resource.plural.to_string());
+            let entry = Arc::new(Served { resource, objects });
+            order.push(Arc::clone(&entry));
+            served.insert(key, entry);
+        }
+        let service_ranges = ServiceRanges {
+            addresses: flags.service_cluster_ip_range,
+            node_ports: flags.service_node_port_range,
+        };
+        let names: Vec<&str> = admission::plugins().iter().map(|plugin| plugin.name()).collect();
+        for name in flags.enable_admission_plugins.iter().chain(&flags.disable_admission_plugins) {
+            anyhow::ensure!(
+                names.contains(&name.as_str()) || admission::NOT_YET.contains(&name.as_str()),
+                "admission plugin {name:?} is unknown"
+            );
+        }
+        if let Some(name) =
+            flags.enable_admission_plugins.iter().find(|name| admission::NOT_YET.contains(&name.as_str()))
+        {
+            tracing::warn!(plugin = name, "this admission plugin is not built yet and does not run");
+        }
+        let admission = admission::plugins()
+            .into_iter()
+            .filter(|plugin| !flags.disable_admission_plugins.iter().any(|name| name == plugin.name()))
+            .collect();
+        Ok(Arc::new(Server {
+            options: Options {
+                min_request_timeout: Duration::from_secs(flags.min_request_timeout),
+                advertise_address: flags.advertise_address.unwrap_or_else(|| default_address(flags.bind_address)),
+                service_ranges: service_ranges.clone(),
+                allow_privileged: flags.allow_privileged,
+            },
+            store,
+            feed,
+            served,
+            order,
+            authentication: Authentication::new(flags)?,
+            authorization: Authorization::new(flags)?,
+            admission,
+            allocations: Allocations::new(service_ranges),
+            metrics: Metrics::new()?,
+            kubelets: Kubelets::new(flags)?,
+            bootstrapped: AtomicBool::new(false),
+            stopping: AtomicBool::new(false),
+        }))
+    }
+
+    /// A resource by group and plural name.
+    pub fn served(&self, group: &str, resource: &str) -> Option<&Arc<Served>> {
+        self.served.get(&(group.to_owned(), resource.to_owned()))
+    }
+
+    /// Every resource, in the order of discovery.
+    pub fn all(&self) -> &[Arc<Served>] {
+        &self.order
+    }
+
+    /// The stored objects of a resource.
+    pub fn objects(&self, group: &str, resource: &str) -> Result<Objects<'_>> {
+        match self.served(group, resource) {
+            Some(served) if served.objects.is_some() => Ok(Objects(served)),
+            _ => Err(Status::internal(format!("{resource}.{group} is not stored"))),
+        }
+    }
+
+    /// An object by name: from the cache, or from the store when the cache does not have it (yet).
+    pub async fn find(&self, group: &str, resource: &str, namespace: &str, name: &str) -> Result<Option<Value>> {
+        let objects = self.objects(group, resource)?;
+        let key = objects.key(namespace, name);
+        if let Some((object, _)) = objects.cached(&key)? {
+            return Ok(Some(object));
+        }
+        Ok(objects.read(&key).await?.map(|(object, _)| object))
+    }
+
+    /// An object's uid, found as [`Server::find`] does but without building its tree where it is cached.
+    pub async fn find_uid(&self, group: &str, resource: &str, namespace: &str, name: &str) -> Result<Option<String>> {
+        let objects = self.objects(group, resource)?;
+        let key = objects.key(namespace, name);
+        if let Some(object) = objects.cache.get(&key) {
+            let json = object.json().map_err(|problem| Status::internal(&problem.reason.0))?;
+            return Ok(Some(facts::read(json, &[]).map_err(Status::internal)?.uid.to_string()));
+        }
+        Ok(objects.read(&key).await?.map(|(object, _)| crate::object::meta(&object, "uid").to_owned()))
+    }
+
+    /// An object as the cache has it.
+    pub fn cached(&self, group: &str, resource: &str, namespace: &str, name: &str) -> Result<Option<Value>> {
+        let objects = self.objects(group, resource)?;
+        Ok(objects.cached(&objects.key(namespace, name))?.map(|(object, _)| object))
+    }
+
+    /// Whether the cache has an object.
+    pub fn is_cached(&self, group: &str, resource: &str, namespace: &str, name: &str) -> Result<bool> {
+        let objects = self.objects(group, resource)?;
+        Ok(objects.cache.get(&objects.key(namespace, name)).is_some())
+    }
+
+    /// All objects of a resource as the cache has them.
+    pub fn list_cached(&self, group: &str, resource: &str) -> Result<Vec<Value>> {
+        let objects = self.objects(group, resource)?;
+        let snapshot = objects.cache.snapshot();
+        Ok(snapshot
+            .list(&apiserver_watch_cache::Scope::all(), None)
+            .filter_map(|object| object.json().ok().and_then(|json| serde_json::from_slice(json).ok()))
+            .collect())
+    }
+
+    /// Waits until every cache has its first contents.
+    pub async fn caches_ready(&self) -> Result<()> {
+        for served in &self.order {
+            if let Some(objects) = &served.objects {
+                objects.cache.ready().await?;
+            }
+        }
+        Ok(())
+    }
+
+    pub fn set_bootstrapped(&self) {
+        self.bootstrapped.store(true, Ordering::Release);
+    }
+
+    /// Whether the objects that every cluster begins with are there.
+    pub fn is_bootstrapped(&self) -> bool {
+        self.bootstrapped.load(Ordering::Acquire)
+    }
+
+    pub fn set_stopping(&self) {
+        self.stopping.store(true, Ordering::Release);
+    }
+
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+}
+
+/// The stored objects of a resource that is known to be stored.
+pub struct Objects<'a>(&'a Served);
+
+impl Deref for Objects<'_> {
+    type Target = ObjectStore;
+    fn deref(&self) -> &ObjectStore {
+        match &self.0.objects {
+            Some(objects) => objects,
+            None => unreachable!("made only for resources that are stored"),
+        }
+    }
+}
+
+async fn open_store(flags: &Flags) -> anyhow::Result<Arc<dyn Store>> {
+    if !flags.etcd_servers.is_empty() {
+        anyhow::ensure!(flags.storage.is_none(), "--storage and --etcd-servers exclude each other");
+        let options = EtcdOptions {
+            endpoints: flags.etcd_servers.clone(),
+            ca: flags.etcd_cafile.clone(),
+            cert: flags.etcd_certfile.clone(),
+            key: flags.etcd_keyfile.clone(),
+            ..EtcdOptions::default()
+        };
+        return Ok(EtcdStore::connect(options).await.context("cannot use etcd")?);
+    }
+    match flags.storage.as_deref() {
+        Some("memory") => Ok(MemoryStore::new()),
+        Some(directory) => {
+            Ok(EmbeddedStore::open(Path::new(directory)).await.with_context(|| format!("cannot use the store in {directory}"))?)
+        }
+        None => anyhow::bail!("--etcd-servers or --storage must be specified"),
+    }
+}
+
+/// The address that others reach this machine by: the source of a route to elsewhere.
+fn default_address(bind: IpAddr) -> IpAddr {
+    if !bind.is_unspecified() {
+        return bind;
+    }
+    // Connecting a datagram socket sends nothing; it only asks the kernel for the route.
+    std::net::UdpSocket::bind(("0.0.0.0", 0))
+        .and_then(|socket| {
+            socket.connect(("192.0.2.1", 9))?;
+            socket.local_addr()
+        })
+        .map(|address| address.ip())
+        .unwrap_or(IpAddr::from([127, 0, 0, 1]))
+}

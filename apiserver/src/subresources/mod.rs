@@ -1,0 +1,82 @@
+//! Subresources, and resources that only answer. [`route`] and [`review`] are the lists.
+
+use http::{Method, Request, Response};
+use hyper::body::{Bytes, Incoming};
+
+use crate::body::{self, Body};
+use crate::context::{Context, Target};
+use crate::status::{Result, Status};
+use crate::verbs;
+
+mod access_review;
+mod binding;
+mod eviction;
+mod finalize;
+mod pod_streams;
+mod proxy;
+mod scale;
+mod token;
+
+/// Serves a subresource.
+pub async fn route(context: &Context, target: &Target, request: Request<Incoming>) -> Result<Response<Body>> {
+    let info = &context.info;
+    let resource = target.resource();
+    let subresource = resource.subresource(&info.subresource).ok_or_else(Status::no_such_path)?;
+    if !subresource.verbs.contains(&info.verb) {
+        return Err(Status::method_not_allowed(target.group_resource(), info.verb));
+    }
+    match (resource.plural.as_str(), subresource.name) {
+        (_, "status") | ("pods", "ephemeralcontainers" | "resize") | ("certificatesigningrequests", "approval") => {
+            whole(context, target, request).await
+        }
+        (_, "scale") => scale::serve(context, target, request).await,
+        ("namespaces", "finalize") => {
+            let bytes = body::read(request.into_body()).await?;
+            finalize::finalize(context, target, &bytes).await
+        }
+        ("pods", "binding") => {
+            let bytes = body::read(request.into_body()).await?;
+            binding::bind(context, target, &bytes).await
+        }
+        ("pods", "eviction") => {
+            let bytes = body::read(request.into_body()).await?;
+            eviction::evict(context, target, &bytes).await
+        }
+        ("serviceaccounts", "token") => {
+            let bytes = body::read(request.into_body()).await?;
+            token::request(context, &bytes).await
+        }
+        ("pods", "log") => pod_streams::log(context).await,
+        ("pods", "exec") => pod_streams::stream(context, request, "exec").await,
+        ("pods", "attach") => pod_streams::stream(context, request, "attach").await,
+        ("pods", "portforward") => pod_streams::stream(context, request, "portForward").await,
+        ("pods" | "services" | "nodes", "proxy") => proxy::proxy(context, target, request).await,
+        _ => Err(Status::no_such_path()),
+    }
+}
+
+/// A subresource that is the whole object with other rules.
+async fn whole(context: &Context, target: &Target, request: Request<Incoming>) -> Result<Response<Body>> {
+    if matches!(*request.method(), Method::GET | Method::HEAD) {
+        return verbs::get::get(context, target).await;
+    }
+    let bytes = body::read(request.into_body()).await?;
+    match context.info.verb {
+        "update" => verbs::update::update(context, target, &bytes).await,
+        _ => verbs::patch::patch(context, target, &bytes).await,
+    }
+}
+
+/// Serves a resource that is not stored.
+pub async fn review(context: &Context, target: &Target, bytes: &Bytes) -> Result<Response<Body>> {
+    match target.resource().plural.as_str() {
+        "bindings" => binding::bind(context, target, bytes).await,
+        "tokenreviews" => token::review(context, target, bytes).await,
+        "selfsubjectreviews" => access_review::self_review(context, target, bytes),
+        "selfsubjectrulesreviews" => access_review::rules(context, target, bytes),
+        "subjectaccessreviews" | "localsubjectaccessreviews" | "selfsubjectaccessreviews" => {
+            access_review::access(context, target, bytes)
+        }
+        _ => Err(Status::no_such_path()),
+    }
+}

@@ -1,0 +1,152 @@
+//! scale: the number of replicas of anything that has some, in the shape of `autoscaling/v1`.
+
+use apiserver_apply::{json_patch, merge_patch, strategic};
+use async_trait::async_trait;
+use http::header::CONTENT_TYPE;
+use http::{Request, Response, StatusCode};
+use hyper::body::{Bytes, Incoming};
+use serde_json::{Value, json};
+
+use crate::body::{self, Body, Expected, FieldValidation};
+use crate::context::{Context, Target, WriteOptions};
+use crate::status::{Result, Status};
+use crate::verbs::{self, Change};
+use crate::{object, respond};
+
+pub async fn serve(context: &Context, target: &Target, request: Request<Incoming>) -> Result<Response<Body>> {
+    if context.info.verb == "get" {
+        let objects = target.objects()?;
+        objects.cache.consistent().await?;
+        let key = objects.key(&context.info.namespace, &context.info.name);
+        let (found, _) = objects
+            .cached(&key)?
+            .ok_or_else(|| Status::not_found(target.group_resource(), &context.info.name))?;
+        return answer(context, &scale_of(&found));
+    }
+    let bytes = body::read(request.into_body()).await?;
+    let options = context.write_options()?;
+    let change = ScaleChange { context, target, options: &options, bytes: &bytes };
+    let changed = verbs::change(context, target, &options, &change).await?;
+    answer(context, &scale_of(&changed.object))
+}
+
+fn answer(context: &Context, scale: &Value) -> Result<Response<Body>> {
+    respond::tree(context, "autoscaling", "v1", "Scale", scale, StatusCode::OK)
+}
+
+/// The scale of an object.
+fn scale_of(object: &Value) -> Value {
+    let metadata = &object["metadata"];
+    json!({
+        "kind": "Scale",
+        "apiVersion": "autoscaling/v1",
+        "metadata": {
+            "name": metadata["name"],
+            "namespace": metadata["namespace"],
+            "uid": metadata["uid"],
+            "resourceVersion": metadata["resourceVersion"],
+            "creationTimestamp": metadata["creationTimestamp"],
+        },
+        "spec": {"replicas": object["spec"]["replicas"].as_i64().unwrap_or_default()},
+        "status": {
+            "replicas": object["status"]["replicas"].as_i64().unwrap_or_default(),
+            "selector": selector(&object["spec"]["selector"]),
+        },
+    })
+}
+
+/// A selector as text, the labels sorted by key.
+fn selector(selector: &Value) -> String {
+    let labels = if selector["matchLabels"].is_object() || selector["matchExpressions"].is_array() {
+        &selector["matchLabels"]
+    } else {
+        selector
+    };
+    let mut terms: Vec<(String, String)> = labels
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter_map(|(key, value)| Some((key.clone(), format!("{key}={}", value.as_str()?))))
+        .collect();
+    for expression in selector["matchExpressions"].as_array().into_iter().flatten() {
+        let key = expression["key"].as_str().unwrap_or_default();
+        let mut values: Vec<&str> =
+            expression["values"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        values.sort_unstable();
+        let values = values.join(",");
+        let term = match expression["operator"].as_str().unwrap_or_default() {
+            "In" => format!("{key} in ({values})"),
+            "NotIn" => format!("{key} notin ({values})"),
+            "DoesNotExist" => format!("!{key}"),
+            _ => key.to_owned(),
+        };
+        terms.push((key.to_owned(), term));
+    }
+    terms.sort();
+    terms.into_iter().map(|(_, term)| term).collect::<Vec<_>>().join(",")
+}
+
+struct ScaleChange<'a> {
+    context: &'a Context,
+    target: &'a Target,
+    options: &'a WriteOptions,
+    bytes: &'a Bytes,
+}
+
+#[async_trait]
+impl Change for ScaleChange<'_> {
+    async fn make(&self, old: Option<&Value>) -> Result<Value> {
+        let old = old.ok_or_else(|| Status::not_found(self.target.group_resource(), &self.context.info.name))?;
+        let ty = apiserver_schema::builtin("autoscaling", "v1", "Scale")
+            .ok_or_else(|| Status::internal("no type for Scale"))?;
+        let expected = Expected { group: "autoscaling", version: "v1", kind: "Scale", ty };
+        let scale = if self.context.info.verb == "update" {
+            let mut warnings = Vec::new();
+            body::decode(self.bytes, &self.context.headers, &expected, self.options.field_validation, &mut warnings)?
+        } else {
+            let mut scale = scale_of(old);
+            let kind = self.context.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+            let outcome = match kind.split(';').next().unwrap_or_default() {
+                "application/json-patch+json" => json_patch::apply(&mut scale, self.bytes),
+                "application/strategic-merge-patch+json" => {
+                    let patch: Value = serde_json::from_slice(self.bytes)
+                        .map_err(|error| Status::bad_request(format!("error decoding patch: {error}")))?;
+                    strategic::apply(ty, &mut scale, &patch)
+                }
+                "application/merge-patch+json" => merge_patch::apply(&mut scale, self.bytes),
+                other => {
+                    return Err(Status::unsupported_media_type(&format!(
+                        "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json (got {other:?})"
+                    )));
+                }
+            };
+            outcome.map_err(|error| Status::of_patch(error.code(), error.reason(), error.status_message()))?;
+            let json = serde_json::to_vec(&scale).map_err(Status::internal)?;
+            body::decode_json(&json, &expected, FieldValidation::Ignore, &mut Vec::new())?
+        };
+        let replicas = scale["spec"]["replicas"].as_i64().unwrap_or_default();
+        if replicas < 0 {
+            let mut errors = crate::field::ErrorList::default();
+            let spec = crate::field::Path::new("spec");
+            errors.invalid(&spec.child("replicas"), &replicas.into(), "must be greater than or equal to 0");
+            return Err(Status::invalid("autoscaling", "Scale", &self.context.info.name, &errors));
+        }
+        let mut object = old.clone();
+        object["spec"]["replicas"] = replicas.into();
+        let version = scale["metadata"]["resourceVersion"].as_str().unwrap_or_default();
+        // Only a version that the client named is a condition.
+        let named = self.context.info.verb == "update" && !version.is_empty();
+        object::set_meta(&mut object, "resourceVersion", named.then(|| version.into()));
+        if !named {
+            object::set_meta(&mut object, "resourceVersion", Some(object::meta(old, "resourceVersion").into()));
+        }
+        verbs::track(self.context, self.target, Some(old), &mut object, self.options);
+        Ok(object)
+    }
+
+    fn is_conditional(&self, _made: &Value) -> bool {
+        self.context.info.verb == "update"
+            && serde_json::from_slice::<Value>(self.bytes)
+                .is_ok_and(|scale| scale["metadata"]["resourceVersion"].as_str().is_some_and(|text| !text.is_empty()))
+    }
+}

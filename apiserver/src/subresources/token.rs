@@ -1,0 +1,151 @@
+//! Service account tokens: making one (serviceaccounts/token), proving one (tokenreviews).
+
+use std::time::Duration;
+
+use http::{Response, StatusCode};
+use hyper::body::Bytes;
+use serde_json::{Value, json};
+
+use super::access_review::user_info;
+use crate::authn::service_account::{Bound, Ref};
+use crate::body::{self, Body, Expected, FieldValidation};
+use crate::context::{Context, Target};
+use crate::field::{ErrorList, Path};
+use crate::status::{GroupResource, Result, Status};
+use crate::{object, respond};
+
+/// The lifetime that pods ask for; such tokens are made to last a year, and warn after the hour (KEP-1205).
+const MOUNTED: i64 = 3607;
+const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
+
+pub async fn request(context: &Context, bytes: &Bytes) -> Result<Response<Body>> {
+    let ty = apiserver_schema::builtin("authentication.k8s.io", "v1", "TokenRequest")
+        .ok_or_else(|| Status::internal("no type for TokenRequest"))?;
+    let expected = Expected { group: "authentication.k8s.io", version: "v1", kind: "TokenRequest", ty };
+    let mut request =
+        body::decode(bytes, &context.headers, &expected, FieldValidation::Warn, &mut context.warnings.lock())?;
+    let server = &context.server;
+    let info = &context.info;
+    let account = server.find("", "serviceaccounts", &info.namespace, &info.name).await?;
+    let account = account
+        .ok_or_else(|| Status::not_found(GroupResource { group: "", resource: "serviceaccounts" }, &info.name))?;
+    let tokens = server
+        .authentication
+        .service_accounts
+        .as_ref()
+        .ok_or_else(|| Status::internal("this server has no key for service account tokens"))?;
+    let seconds = request["spec"]["expirationSeconds"].as_i64().unwrap_or(3600);
+    let path = Path::new("spec");
+    let mut errors = ErrorList::default();
+    if seconds < 600 {
+        errors.invalid(&path.child("expirationSeconds"), &seconds.into(), "may not specify a duration less than 10 minutes");
+    }
+    if seconds > 1 << 32 {
+        errors.invalid(&path.child("expirationSeconds"), &seconds.into(), "may not specify a duration larger than 2^32 seconds");
+    }
+    if !errors.is_empty() {
+        return Err(Status::invalid("authentication.k8s.io", "TokenRequest", "", &errors));
+    }
+    let bound = bound(context, &request["spec"]["boundObjectRef"]).await?;
+    let mut audiences: Vec<String> = request["spec"]["audiences"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|audience| audience.as_str().map(str::to_owned))
+        .collect();
+    if audiences.is_empty() {
+        audiences.clone_from(&tokens.audiences);
+        request["spec"]["audiences"] = json!(audiences);
+    }
+    let asked = Duration::from_secs(seconds.unsigned_abs());
+    let extended = seconds == MOUNTED && bound.pod.is_some() && audiences == tokens.audiences;
+    let (lifetime, warn_after) = if extended { (YEAR, Some(asked)) } else { (asked, None) };
+    let (token, expires) = tokens.sign(&account, &bound, audiences, lifetime, warn_after)?;
+    // A client is told the lifetime that it asked for, so that it renews in time.
+    let told = if extended { jiff::Timestamp::now() + jiff::SignedDuration::from_secs(seconds) } else { expires };
+    object::set_meta(&mut request, "name", Some(info.name.as_str().into()));
+    object::set_meta(&mut request, "namespace", Some(info.namespace.as_str().into()));
+    object::set_meta(&mut request, "creationTimestamp", Some(object::now()));
+    request["spec"]["expirationSeconds"] = seconds.into();
+    request["status"] =
+        json!({"token": token, "expirationTimestamp": told.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()});
+    respond::tree(context, "authentication.k8s.io", "v1", "TokenRequest", &request, StatusCode::CREATED)
+}
+
+/// What the token is to be bound to, as it is now.
+async fn bound(context: &Context, reference: &Value) -> Result<Bound> {
+    let text = |field: &str| reference[field].as_str().unwrap_or_default();
+    if !reference.is_object() {
+        return Ok(Bound::default());
+    }
+    let (resource, namespace) = match (text("apiVersion"), text("kind")) {
+        ("v1", "Pod") => ("pods", context.info.namespace.as_str()),
+        ("v1", "Secret") => ("secrets", context.info.namespace.as_str()),
+        ("v1", "Node") => ("nodes", ""),
+        (version, kind) => {
+            return Err(Status::bad_request(format!("cannot bind token for serviceaccount {:?} to object of type {version}, Kind={kind}", context.info.name)));
+        }
+    };
+    let of = GroupResource { group: "", resource };
+    let found = context.server.find("", resource, namespace, text("name")).await?;
+    let found = found.ok_or_else(|| Status::not_found(of, text("name")))?;
+    let uid = object::meta(&found, "uid");
+    if !text("uid").is_empty() && text("uid") != uid {
+        return Err(Status::conflict(
+            of,
+            text("name"),
+            format_args!("the UID in the bound object reference ({}) does not match the UID in record. The object might have been deleted and then recreated", text("uid")),
+        ));
+    }
+    let own = Ref { name: text("name").to_owned(), uid: uid.to_owned() };
+    let mut bound = Bound::default();
+    match resource {
+        "pods" => {
+            let account = found["spec"]["serviceAccountName"].as_str().unwrap_or_default();
+            if account != context.info.name {
+                return Err(Status::bad_request(format!(
+                    "cannot bind token for serviceaccount {:?} to pod running with different serviceaccount name.",
+                    context.info.name
+                )));
+            }
+            // A pod's token names its node too.
+            if let Some(node) = found["spec"]["nodeName"].as_str().filter(|node| !node.is_empty()) {
+                let uid = context.server.find_uid("", "nodes", "", node).await?;
+                bound.node = Some(Ref { name: node.to_owned(), uid: uid.unwrap_or_default() });
+            }
+            bound.pod = Some(own);
+        }
+        "nodes" => bound.node = Some(own),
+        _ => bound.secret = Some(own),
+    }
+    Ok(bound)
+}
+
+pub async fn review(context: &Context, target: &Target, bytes: &Bytes) -> Result<Response<Body>> {
+    let expected = Expected::of(target.resource(), &target.version);
+    let mut review =
+        body::decode(bytes, &context.headers, &expected, FieldValidation::Warn, &mut context.warnings.lock())?;
+    let token = review["spec"]["token"].as_str().unwrap_or_default().to_owned();
+    if token.is_empty() {
+        return Err(Status::bad_request("token is required for TokenReview in authentication"));
+    }
+    let audiences: Vec<String> = review["spec"]["audiences"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|audience| audience.as_str().map(str::to_owned))
+        .collect();
+    let outcome = context.server.authentication.token(&context.server, &token, &audiences).await;
+    review["status"] = match outcome {
+        Ok((mut user, matched)) => {
+            user.groups.push(crate::authn::AUTHENTICATED.to_owned());
+            let mut status = json!({"authenticated": true, "user": user_info(&user)});
+            if !matched.is_empty() {
+                status["audiences"] = json!(matched);
+            }
+            status
+        }
+        Err(refused) => json!({"user": {}, "error": refused.0}),
+    };
+    respond::object(context, target, review, StatusCode::CREATED)
+}

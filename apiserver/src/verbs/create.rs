@@ -1,0 +1,159 @@
+//! create: POST of a new object.
+
+use http::{Response, StatusCode};
+use hyper::body::Bytes;
+use serde_json::Value;
+
+use crate::admission::{self, Attributes, Operation};
+use crate::body::{self, Body, Expected};
+use crate::context::{Context, Target, WriteOptions};
+use crate::field::ErrorList;
+use crate::status::{Result, Status};
+use crate::storage::Created;
+use crate::verbs::write;
+use crate::{object, object_meta, respond};
+
+/// How often a taken generated name is replaced by another one.
+const NAME_TRIES: usize = 8;
+
+pub async fn create(context: &Context, target: &Target, bytes: &Bytes) -> Result<Response<Body>> {
+    let options = context.write_options()?;
+    let expected = Expected::of(target.resource(), &target.version);
+    let mut warnings = Vec::new();
+    let object = body::decode(bytes, &context.headers, &expected, options.field_validation, &mut warnings)?;
+    context.warnings.lock().append(&mut warnings);
+    let created = create_object(context, target, object, &options).await?;
+    respond::object(context, target, created, StatusCode::CREATED)
+}
+
+/// Stores a new object given in the request's version; answers it in that version.
+pub async fn create_object(
+    context: &Context,
+    target: &Target,
+    mut object: Value,
+    options: &WriteOptions,
+) -> Result<Value> {
+    let resource = target.resource();
+    let objects = target.objects()?;
+    let namespace = match_namespace(context, target, &mut object)?;
+    if !object::meta(&object, "resourceVersion").is_empty() {
+        return Err(Status::bad_request("resourceVersion should not be set on objects to be created"));
+    }
+    let generated = object::meta(&object, "name").is_empty() && !object::meta(&object, "generateName").is_empty();
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let mut object = object.clone();
+        if generated {
+            let name = generated_name(object::meta(&object, "generateName"));
+            object::set_meta(&mut object, "name", Some(name.into()));
+        }
+        let name = object::meta(&object, "name").to_owned();
+        system_fields(&mut object);
+        write::track_update(context, target, None, &mut object, options);
+        let attributes = Attributes {
+            context,
+            target,
+            operation: Operation::Create,
+            namespace: &namespace,
+            name: &name,
+            subresource: "",
+            old: None,
+            dry_run: options.dry_run,
+        };
+        admission::admit(&attributes, &mut object).await?;
+        target.to_storage(&mut object);
+        resource.hooks.prepare_for_create(&mut object);
+        object::set_meta(&mut object, "generation", resource.generation.then(|| 1.into()));
+        validate(target, &object)?;
+        let undo = context.server.allocations.before_create(context, target, &mut object, options.dry_run).await?;
+        if let Err(refused) = admission::validate(&attributes, &object).await {
+            undo.run(context).await;
+            return Err(refused);
+        }
+        if options.dry_run {
+            undo.run(context).await;
+            if objects.read(&objects.key(&namespace, &name)).await?.is_some() {
+                return Err(Status::already_exists(target.group_resource(), &name));
+            }
+            target.from_storage(&mut object);
+            return Ok(object);
+        }
+        match objects.create(&objects.key(&namespace, &name), &object).await {
+            Ok(Created::Done(revision)) => {
+                object::set_meta(&mut object, "resourceVersion", Some(revision.to_string().into()));
+                target.from_storage(&mut object);
+                return Ok(object);
+            }
+            Ok(Created::Exists) => {
+                undo.run(context).await;
+                if generated && tries < NAME_TRIES {
+                    continue;
+                }
+                return Err(if generated {
+                    Status::generate_name_conflict(target.group_resource(), &name)
+                } else {
+                    Status::already_exists(target.group_resource(), &name)
+                });
+            }
+            Err(failed) => {
+                undo.run(context).await;
+                return Err(failed);
+            }
+        }
+    }
+}
+
+/// The rules of a new object, in the storage version.
+pub fn validate(target: &Target, object: &Value) -> Result<()> {
+    let resource = target.resource();
+    let mut errors = ErrorList::default();
+    resource.hooks.validate(object, &mut errors);
+    if errors.is_empty() {
+        object_meta::validate(resource, object, &mut errors);
+    }
+    if errors.is_empty() {
+        return Ok(());
+    }
+    Err(Status::invalid(&resource.group, &resource.kind, object::meta(object, "name"), &errors))
+}
+
+/// Makes the object's namespace that of the path.
+pub fn match_namespace(context: &Context, target: &Target, object: &mut Value) -> Result<String> {
+    let resource = target.resource();
+    // The path of a namespace itself carries its name as namespace.
+    let wanted = if resource.namespaced { context.info.namespace.as_str() } else { "" };
+    let given = object::meta(object, "namespace");
+    if resource.namespaced && wanted.is_empty() {
+        return Err(Status::bad_request(format!(
+            "an empty namespace may not be set during {}",
+            if context.info.verb == "create" { "creation" } else { "update" }
+        )));
+    }
+    if given.is_empty() && !wanted.is_empty() {
+        object::set_meta(object, "namespace", Some(wanted.into()));
+    } else if given != wanted && resource.namespaced {
+        return Err(Status::bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request",
+        ));
+    }
+    Ok(wanted.to_owned())
+}
+
+/// What the server alone sets on a new object.
+fn system_fields(object: &mut Value) {
+    object::set_meta(object, "creationTimestamp", Some(object::now()));
+    object::set_meta(object, "uid", Some(uuid::Uuid::new_v4().to_string().into()));
+    object::set_meta(object, "deletionTimestamp", None);
+    object::set_meta(object, "deletionGracePeriodSeconds", None);
+    object::set_meta(object, "selfLink", None);
+}
+
+/// The prefix with five random characters, cut so that the whole has at most 63.
+pub fn generated_name(prefix: &str) -> String {
+    let mut end = prefix.len().min(58);
+    while !prefix.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}{}", &prefix[..end], admission::random_suffix())
+}

@@ -1,0 +1,365 @@
+//! delete and deletecollection: preconditions, finalizers, propagation and grace.
+//!
+//! Source: apiserver `pkg/registry/generic/registry/store.go` (Delete) and `rest/delete.go` (BeforeDelete).
+
+use http::{Response, StatusCode};
+use hyper::body::Bytes;
+use serde_json::{Value, json};
+
+use crate::admission::{self, Attributes, Operation};
+use crate::body::{self, Body, FieldValidation};
+use crate::context::{Context, Target};
+use crate::selection::Selection;
+use crate::status::{Details, Result, Status};
+use crate::storage::Replaced;
+use crate::{object, respond};
+
+/// How often a deletion without preconditions is tried against newer versions.
+const TRIES: usize = 20;
+
+const ORPHAN: &str = "orphan";
+const FOREGROUND: &str = "foregroundDeletion";
+
+/// `metav1.DeleteOptions`, from the body or the query.
+#[derive(Clone, Debug, Default)]
+pub struct DeleteOptions {
+    pub grace_period_seconds: Option<i64>,
+    pub uid: Option<String>,
+    pub resource_version: Option<String>,
+    pub propagation: Option<Propagation>,
+    pub dry_run: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Propagation {
+    Orphan,
+    Background,
+    Foreground,
+}
+
+impl DeleteOptions {
+    pub fn read(context: &Context, bytes: &Bytes) -> Result<DeleteOptions> {
+        let tree = if bytes.is_empty() {
+            let mut tree = json!({});
+            if let Some(seconds) = context.query.number("gracePeriodSeconds")? {
+                tree["gracePeriodSeconds"] = seconds.into();
+            }
+            if let Some(policy) = context.query.get("propagationPolicy").filter(|policy| !policy.is_empty()) {
+                tree["propagationPolicy"] = policy.into();
+            }
+            if context.query.get("orphanDependents").is_some() {
+                tree["orphanDependents"] = context.query.flag("orphanDependents").into();
+            }
+            tree["dryRun"] = context.query.all("dryRun").filter(|value| !value.is_empty()).collect();
+            tree
+        } else {
+            decode(context, bytes)?
+        };
+        Self::from_tree(&tree)
+    }
+
+    fn from_tree(tree: &Value) -> Result<DeleteOptions> {
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let propagation = match (tree["propagationPolicy"].as_str(), tree["orphanDependents"].as_bool()) {
+            (Some(_), Some(_)) => {
+                return Err(Status::invalid_delete_options(
+                    "orphanDependents",
+                    tree["orphanDependents"].to_string(),
+                    "orphanDependents and deletionPropagation cannot be both set",
+                ));
+            }
+            (Some("Orphan"), _) | (None, Some(true)) => Some(Propagation::Orphan),
+            (Some("Background"), _) | (None, Some(false)) => Some(Propagation::Background),
+            (Some("Foreground"), _) => Some(Propagation::Foreground),
+            (Some(other), _) => {
+                let mut errors = crate::field::ErrorList::default();
+                errors.not_supported(
+                    &crate::field::Path::new("propagationPolicy"),
+                    &other.into(),
+                    &["Foreground", "Background", "Orphan", "nil"],
+                );
+                return Err(Status::invalid("meta.k8s.io", "DeleteOptions", "", &errors));
+            }
+            (None, None) => None,
+        };
+        let dry_run = match tree["dryRun"].as_array().map(Vec::as_slice).unwrap_or_default() {
+            [] => false,
+            list if list.iter().all(|value| value == "All") => true,
+            list => {
+                let mut errors = crate::field::ErrorList::default();
+                errors.not_supported(&crate::field::Path::new("dryRun"), &Value::Array(list.to_vec()), &["All"]);
+                return Err(Status::invalid("meta.k8s.io", "DeleteOptions", "", &errors));
+            }
+        };
+        Ok(DeleteOptions {
+            grace_period_seconds: tree["gracePeriodSeconds"].as_i64(),
+            uid: text(&tree["preconditions"]["uid"]),
+            resource_version: text(&tree["preconditions"]["resourceVersion"]),
+            propagation,
+            dry_run,
+        })
+    }
+}
+
+fn decode(context: &Context, bytes: &Bytes) -> Result<Value> {
+    let ty = apiserver_schema::builtin("", "v1", "DeleteOptions")
+        .ok_or_else(|| Status::internal("no type for DeleteOptions"))?;
+    // Clients send it as a kind of the group they delete in; all of them are the same type.
+    let expected = body::Expected { group: "", version: "v1", kind: "DeleteOptions", ty };
+    let encoding = crate::negotiate::body_encoding(&context.headers, true)?;
+    if encoding == crate::negotiate::Encoding::Protobuf {
+        let envelope = apiserver_schema::protobuf::decode_envelope(bytes)
+            .map_err(|error| Status::bad_request(error.to_string()))?;
+        return apiserver_schema::protobuf::decode(ty, envelope.raw)
+            .map_err(|error| Status::bad_request(error.to_string()));
+    }
+    let json = match encoding {
+        crate::negotiate::Encoding::Yaml => apiserver_schema::yaml::to_json(bytes)
+            .map_err(|error| Status::bad_request(error.to_string()))?,
+        _ => bytes.to_vec(),
+    };
+    let mut tree: Value = serde_json::from_slice(&json).map_err(|error| Status::bad_request(error.to_string()))?;
+    object::clear(&mut tree, "apiVersion");
+    object::clear(&mut tree, "kind");
+    let json = serde_json::to_vec(&tree).map_err(Status::internal)?;
+    body::decode_json(&json, &expected, FieldValidation::Warn, &mut Vec::new())
+}
+
+pub async fn delete(context: &Context, target: &Target, bytes: &Bytes) -> Result<Response<Body>> {
+    let options = DeleteOptions::read(context, bytes)?;
+    let resource = target.resource();
+    let namespace = if resource.namespaced { context.info.namespace.as_str() } else { "" };
+    let deleted = delete_object(context, target, namespace, &context.info.name, &options).await?;
+    match deleted {
+        Deleted::Pending(object) => respond::object(context, target, object, StatusCode::OK),
+        Deleted::Done(object) if resource.hooks.returns_deleted_object() => {
+            respond::object(context, target, object, StatusCode::OK)
+        }
+        Deleted::Done(object) => {
+            let details = Details {
+                name: context.info.name.clone(),
+                group: resource.group.to_string(),
+                kind: resource.plural.to_string(),
+                uid: object::meta(&object, "uid").to_owned(),
+                ..Details::default()
+            };
+            respond::status(context, &Status::success(details))
+        }
+    }
+}
+
+/// What became of a deletion; the object is in the request's version.
+pub enum Deleted {
+    Done(Value),
+    /// It is marked, and goes once its finalizers and its grace period are over.
+    Pending(Value),
+}
+
+/// Deletes one object, or begins to.
+pub async fn delete_object(
+    context: &Context,
+    target: &Target,
+    namespace: &str,
+    name: &str,
+    options: &DeleteOptions,
+) -> Result<Deleted> {
+    let objects = target.objects()?;
+    let key = objects.key(namespace, name);
+    let mut current = objects.cached(&key)?;
+    let mut live = false;
+    if current.is_none() {
+        current = objects.read(&key).await?;
+        live = true;
+    }
+    let mut admitted = false;
+    for _ in 0..TRIES {
+        let Some((old, revision)) = current else {
+            return Err(Status::not_found(target.group_resource(), name));
+        };
+        if !live && check_preconditions(target, &old, name, options).is_err() {
+            current = objects.read(&key).await?;
+            live = true;
+            continue;
+        }
+        check_preconditions(target, &old, name, options)?;
+        if !admitted {
+            let attributes = Attributes {
+                context,
+                target,
+                operation: Operation::Delete,
+                namespace,
+                name,
+                subresource: "",
+                old: Some(&old),
+                dry_run: options.dry_run,
+            };
+            admission::admit(&attributes, &mut Value::Null).await?;
+            admission::validate(&attributes, &Value::Null).await?;
+            admitted = true;
+        }
+        let marked = mark(target, &old, options);
+        let answer = |mut object: Value, revision: i64| {
+            object::set_meta(&mut object, "resourceVersion", Some(revision.to_string().into()));
+            target.from_storage(&mut object);
+            object
+        };
+        let outcome = match &marked {
+            Marked::Unchanged if live => return Ok(Deleted::Pending(answer(old, revision))),
+            Marked::Unchanged => {
+                current = objects.read(&key).await?;
+                live = true;
+                continue;
+            }
+            _ if options.dry_run => {
+                return Ok(match marked {
+                    Marked::Pending(object) => Deleted::Pending(answer(object, revision)),
+                    _ => Deleted::Done(answer(old, revision)),
+                });
+            }
+            Marked::Pending(object) => objects.replace(&key, object, revision).await?,
+            Marked::Now => objects.remove(&key, revision).await?,
+        };
+        match (outcome, marked) {
+            (Replaced::Done(revision), Marked::Pending(object)) => {
+                return Ok(Deleted::Pending(answer(object, revision)));
+            }
+            (Replaced::Done(_), _) => {
+                context.server.allocations.after_delete(context, target, &old).await;
+                return Ok(Deleted::Done(answer(old, revision)));
+            }
+            (Replaced::Gone, _) => current = None,
+            (Replaced::Changed(object, revision), _) => current = Some((object, revision)),
+        }
+        live = true;
+    }
+    Err(Status::modified(target.group_resource(), name))
+}
+
+fn check_preconditions(target: &Target, old: &Value, name: &str, options: &DeleteOptions) -> Result<()> {
+    let checks = [
+        (&options.uid, "uid", "UID", "UID"),
+        (&options.resource_version, "resourceVersion", "ResourceVersion", "ResourceVersion"),
+    ];
+    for (wanted, field, in_precondition, in_meta) in checks {
+        let actual = object::meta(old, field);
+        if wanted.as_ref().is_some_and(|wanted| wanted != actual) {
+            let wanted = wanted.as_deref().unwrap_or_default();
+            return Err(Status::conflict(
+                target.group_resource(),
+                name,
+                format_args!(
+                    "Precondition failed: {in_precondition} in precondition: {wanted}, {in_meta} in object meta: {actual}"
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// What a deletion does to an object.
+enum Marked {
+    /// Nothing holds it.
+    Now,
+    /// It is marked already, and this deletion asks for nothing sooner.
+    Unchanged,
+    Pending(Value),
+}
+
+fn mark(target: &Target, old: &Value, options: &DeleteOptions) -> Marked {
+    let resource = target.resource();
+    let mut object = old.clone();
+    let finalizers = finalizers(old, options);
+    object::set_meta(&mut object, "finalizers", (!finalizers.is_empty()).then(|| finalizers.clone().into()));
+    // A namespace is held by its own list of finalizers too.
+    let held = !finalizers.is_empty() || old["spec"]["finalizers"].as_array().is_some_and(|list| !list.is_empty());
+    let grace = resource.hooks.grace_period(old, options.grace_period_seconds);
+    let terminating = object::is_terminating(old);
+    let remaining = old["metadata"]["deletionGracePeriodSeconds"].as_i64();
+    match grace {
+        Some(period) if terminating => {
+            // Only a shorter period is news.
+            let current = remaining.unwrap_or_default();
+            if current == 0 && !held {
+                return Marked::Now;
+            }
+            if options.grace_period_seconds.is_none() || period >= current {
+                return if object == *old { Marked::Unchanged } else { Marked::Pending(object) };
+            }
+            if period == 0 && !held {
+                return Marked::Now;
+            }
+            shorten(&mut object, current, period);
+        }
+        Some(period) if period > 0 || held => begin(&mut object, period),
+        Some(_) => return Marked::Now,
+        None if !held => return Marked::Now,
+        None if terminating => return if object == *old { Marked::Unchanged } else { Marked::Pending(object) },
+        None => begin(&mut object, 0),
+    }
+    if resource.plural == "namespaces" && resource.group.is_empty() {
+        object["status"]["phase"] = "Terminating".into();
+    }
+    Marked::Pending(object)
+}
+
+/// Marks an object as being deleted, `period` seconds from now.
+fn begin(object: &mut Value, period: i64) {
+    let at = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(period);
+    object::set_meta(object, "deletionTimestamp", Some(at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string().into()));
+    object::set_meta(object, "deletionGracePeriodSeconds", Some(period.into()));
+    // Being deleted is a change of what is asked for.
+    if let Some(generation) = object["metadata"]["generation"].as_i64().filter(|generation| *generation > 0) {
+        object::set_meta(object, "generation", Some((generation + 1).into()));
+    }
+}
+
+/// Moves the end of a grace period nearer.
+fn shorten(object: &mut Value, current: i64, period: i64) {
+    let end = object::meta(object, "deletionTimestamp").parse::<jiff::Timestamp>().unwrap_or_else(|_| jiff::Timestamp::now());
+    let at = end - jiff::SignedDuration::from_secs(current) + jiff::SignedDuration::from_secs(period);
+    object::set_meta(object, "deletionTimestamp", Some(at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string().into()));
+    object::set_meta(object, "deletionGracePeriodSeconds", Some(period.into()));
+}
+
+/// The finalizers that the propagation policy leaves on the object.
+fn finalizers(old: &Value, options: &DeleteOptions) -> Vec<String> {
+    let existing = object::finalizers(old);
+    let has = |name: &str| existing.contains(&name);
+    let (orphan, foreground) = match options.propagation {
+        Some(Propagation::Orphan) => (true, false),
+        Some(Propagation::Foreground) => (false, true),
+        Some(Propagation::Background) => (false, false),
+        None => (has(ORPHAN), has(FOREGROUND)),
+    };
+    let mut kept: Vec<String> =
+        existing.iter().filter(|name| **name != ORPHAN && **name != FOREGROUND).map(|name| (*name).to_owned()).collect();
+    if orphan {
+        kept.push(ORPHAN.to_owned());
+    }
+    if foreground {
+        kept.push(FOREGROUND.to_owned());
+    }
+    kept
+}
+
+/// Deletes every selected object and answers the list as it was.
+pub async fn delete_collection(context: &Context, target: &Target, bytes: &Bytes) -> Result<Response<Body>> {
+    let options = DeleteOptions::read(context, bytes)?;
+    let selection = Selection::read(context, target)?;
+    let objects = target.objects()?;
+    objects.cache.consistent().await.map_err(Status::from)?;
+    let snapshot = objects.cache.snapshot();
+    let mut deleted = Vec::new();
+    for found in snapshot.list(&selection.scope, None) {
+        if !selection.matches(&found) {
+            continue;
+        }
+        let options = DeleteOptions { uid: None, ..options.clone() };
+        match delete_object(context, target, found.namespace(), found.name(), &options).await {
+            Ok(Deleted::Done(object) | Deleted::Pending(object)) => deleted.push(object),
+            Err(status) if status.code == StatusCode::NOT_FOUND => {}
+            Err(status) => return Err(status),
+        }
+    }
+    respond::list_of(context, target, deleted, snapshot.revision())
+}

@@ -1,0 +1,12 @@
+//! The verbs, one file each, compiled once for all resources.
+
+pub mod create;
+pub mod delete;
+pub mod get;
+pub mod list;
+pub mod patch;
+pub mod update;
+pub mod watch;
+mod write;
+
+pub use write::{Change, change, track_update as track};

@@ -1,0 +1,201 @@
+//! patch: JSON patch, merge patch, strategic merge patch and server-side apply.
+//!
+//! Source: apiserver `pkg/endpoints/handlers/patch.go`.
+
+use apiserver_apply::server_side::{self, ApplyError, OneVersion, Writer};
+use apiserver_apply::{PatchError, json_patch, merge_patch, strategic};
+use apiserver_schema::{defaults, yaml};
+use async_trait::async_trait;
+use http::header::CONTENT_TYPE;
+use http::{Response, StatusCode};
+use hyper::body::Bytes;
+use parking_lot::Mutex;
+use serde_json::Value;
+
+use super::write::{self, Change};
+use crate::body::{self, Body, Expected};
+use crate::context::{Context, Target, WriteOptions};
+use crate::status::{Cause, Result, Status};
+use crate::{object, respond};
+
+const ACCEPTED: &str = "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, application/apply-patch+yaml, application/apply-patch+cbor";
+
+/// The kinds of patches by their media types.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Json,
+    Merge,
+    Strategic,
+    Apply,
+}
+
+pub async fn patch(context: &Context, target: &Target, bytes: &Bytes) -> Result<Response<Body>> {
+    let changed = patch_object(context, target, bytes).await?;
+    let code = if changed.created { StatusCode::CREATED } else { StatusCode::OK };
+    respond::object(context, target, changed.object, code)
+}
+
+async fn patch_object(context: &Context, target: &Target, bytes: &Bytes) -> Result<write::Changed> {
+    let kind = kind(context)?;
+    let options = context.write_options()?;
+    if kind == Kind::Apply {
+        if context.query.get("fieldManager").unwrap_or_default().is_empty() {
+            return Err(Status::unprocessable_option(
+                "fieldManager: Required value: is required for apply patch",
+                "fieldManager",
+            ));
+        }
+    } else if context.query.get("force").is_some() {
+        return Err(Status::unprocessable_option("force: Forbidden: may not be specified for non-apply patch", "force"));
+    }
+    let patch = Patch {
+        context,
+        target,
+        options: &options,
+        kind,
+        bytes,
+        parsed: match kind {
+            Kind::Strategic => Some(parse(bytes)?),
+            Kind::Apply => Some(applied(context, target, bytes, &options)?),
+            Kind::Json | Kind::Merge => None,
+        },
+        warnings: Mutex::default(),
+    };
+    let changed = write::change(context, target, &options, &patch).await?;
+    context.warnings.lock().append(&mut patch.warnings.into_inner());
+    Ok(changed)
+}
+
+fn kind(context: &Context) -> Result<Kind> {
+    let header = context.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    match header.split(';').next().unwrap_or_default().trim() {
+        "application/json-patch+json" => Ok(Kind::Json),
+        "application/merge-patch+json" => Ok(Kind::Merge),
+        "application/strategic-merge-patch+json" => Ok(Kind::Strategic),
+        "application/apply-patch+yaml" => Ok(Kind::Apply),
+        _ => Err(Status::unsupported_media_type(ACCEPTED)),
+    }
+}
+
+fn parse(bytes: &[u8]) -> Result<Value> {
+    serde_json::from_slice(bytes).map_err(|error| Status::bad_request(format!("error decoding patch: {error}")))
+}
+
+/// The configuration of an apply, decoded strictly but not defaulted.
+fn applied(context: &Context, target: &Target, bytes: &[u8], options: &WriteOptions) -> Result<Value> {
+    let json = yaml::to_json(bytes)
+        .map_err(|error| Status::bad_request(format!("error decoding YAML: {error}")))?;
+    // Only checked here: what was left out must stay left out.
+    let mut warnings = Vec::new();
+    let expected = Expected::of(target.resource(), &target.version);
+    body::decode_json(&json, &expected, options.field_validation, &mut warnings)?;
+    context.warnings.lock().append(&mut warnings);
+    parse(&json)
+}
+
+struct Patch<'a> {
+    context: &'a Context,
+    target: &'a Target,
+    options: &'a WriteOptions,
+    kind: Kind,
+    bytes: &'a [u8],
+    parsed: Option<Value>,
+    /// Those of the last try.
+    warnings: Mutex<Vec<String>>,
+}
+
+#[async_trait]
+impl Change for Patch<'_> {
+    async fn make(&self, old: Option<&Value>) -> Result<Value> {
+        let mut object = match (self.kind, old) {
+            (Kind::Apply, _) => self.apply(old)?,
+            (_, Some(old)) => self.patched(old)?,
+            (_, None) => return Err(Status::not_found(self.target.group_resource(), &self.context.info.name)),
+        };
+        defaults::apply(&self.target.version.ty, &mut object);
+        if object::meta(&object, "name") != self.context.info.name {
+            return Err(Status::bad_request(format!(
+                "the name of the object ({}) does not match the name on the URL ({})",
+                object::meta(&object, "name"),
+                self.context.info.name
+            )));
+        }
+        if self.kind != Kind::Apply {
+            write::track_update(self.context, self.target, old, &mut object, self.options);
+        }
+        Ok(object)
+    }
+
+    fn creates(&self) -> bool {
+        self.kind == Kind::Apply
+    }
+
+    /// A patch is conditional only when it names a version itself, which the next try then sees.
+    fn is_conditional(&self, _made: &Value) -> bool {
+        false
+    }
+}
+
+impl Patch<'_> {
+    /// The old object with the patch on it, decoded like a request's body.
+    fn patched(&self, old: &Value) -> Result<Value> {
+        let mut object = old.clone();
+        let outcome = match (self.kind, &self.parsed) {
+            (Kind::Json, _) => json_patch::apply(&mut object, self.bytes),
+            (Kind::Strategic, Some(patch)) => strategic::apply(&self.target.version.ty, &mut object, patch),
+            _ => merge_patch::apply(&mut object, self.bytes),
+        };
+        outcome.map_err(|error| self.refused(&error))?;
+        let json = serde_json::to_vec(&object).map_err(Status::internal)?;
+        let expected = Expected::of(self.target.resource(), &self.target.version);
+        let mut warnings = Vec::new();
+        let object = body::decode_json(&json, &expected, self.options.field_validation, &mut warnings)?;
+        *self.warnings.lock() = warnings;
+        Ok(object)
+    }
+
+    fn refused(&self, error: &PatchError) -> Status {
+        Status::of_patch(error.code(), error.reason(), error.status_message())
+    }
+
+    fn apply(&self, old: Option<&Value>) -> Result<Value> {
+        let api_version = self.target.api_version();
+        let resource = server_side::Resource {
+            schema: &self.target.version.ty,
+            api_version: &api_version,
+            kind: &self.target.resource().kind,
+            subresource: &self.context.info.subresource,
+            custom: false,
+            versions: &OneVersion,
+        };
+        let time = object::now();
+        let writer = Writer { manager: &self.options.manager, time: time.as_str().unwrap_or_default() };
+        let mut config = self.parsed.clone().unwrap_or_default();
+        if object::meta(&config, "name").is_empty() {
+            object::set_meta(&mut config, "name", Some(self.context.info.name.as_str().into()));
+        }
+        if self.target.resource().namespaced && object::meta(&config, "namespace").is_empty() {
+            object::set_meta(&mut config, "namespace", Some(self.context.info.namespace.as_str().into()));
+        }
+        let merged = server_side::apply(&resource, old, &config, writer, self.options.force).map_err(|error| match error
+        {
+            ApplyError::BadRequest(message) => Status::bad_request(message),
+            ApplyError::Internal(message) => Status::of_patch(500, "", message),
+            ApplyError::Conflict(conflicts) => Status::apply_conflict(
+                conflicts.message,
+                conflicts
+                    .causes
+                    .into_iter()
+                    .map(|conflict| Cause {
+                        reason: "FieldManagerConflict".to_owned(),
+                        message: conflict.message,
+                        field: conflict.field,
+                    })
+                    .collect(),
+            ),
+        })?;
+        let json = serde_json::to_vec(&merged).map_err(Status::internal)?;
+        let expected = Expected::of(self.target.resource(), &self.target.version);
+        body::decode_json(&json, &expected, body::FieldValidation::Ignore, &mut Vec::new())
+    }
+}

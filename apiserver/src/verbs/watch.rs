@@ -1,0 +1,295 @@
+//! watch: events as they happen, framed once for all watchers of one encoding.
+//!
+//! Source: apiserver `pkg/endpoints/handlers/watch.go`; KEP-3157 for streaming lists.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use apiserver_watch_cache::{EventKind, EventView, From, Object, WatchError, WatchItem, WatchOptions, Watcher};
+use bytes::{Bytes, BytesMut};
+use http::{HeaderValue, Response};
+use rand::Rng;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::get::FRESH;
+use crate::body::{self, Body};
+use crate::context::{Context, Served, Target};
+use crate::negotiate::{self, Accepted, Encoding, Form, Offer};
+use crate::printers::{self, IncludeObject};
+use crate::resources::api_version;
+use crate::respond::{self, forms};
+use crate::selection::Selection;
+use crate::status::{Result, Status};
+
+/// How many events one wake-up may write.
+const BATCH: usize = 256;
+
+pub async fn watch(context: &Context, target: &Target) -> Result<Response<Body>> {
+    let accepted = negotiate::accept(&context.headers, Offer { protobuf: true, forms: true, watch: true })?;
+    let selection = Selection::read(context, target)?;
+    let objects = target.objects()?;
+    objects.cache.ready().await?;
+    let initial_events = context.query.get("sendInitialEvents").map(|_| context.query.flag("sendInitialEvents"));
+    let version = context.query.get("resourceVersion").unwrap_or_default();
+    let bookmarks = context.query.flag("allowWatchBookmarks");
+    check_options(context, initial_events)?;
+    let number = |text: &str| {
+        text.parse::<i64>().map_err(|_| {
+            Status::bad_request(format!("invalid resource version {text:?}: strconv.ParseUint: parsing {text:?}: invalid syntax"))
+        })
+    };
+    let from = match (version, initial_events) {
+        ("" | "0", Some(false)) => {
+            if version.is_empty() {
+                objects.cache.consistent().await?;
+            }
+            From::Now
+        }
+        ("", _) => {
+            objects.cache.consistent().await?;
+            From::InitialThen
+        }
+        ("0", _) => From::InitialThen,
+        (text, Some(true)) => {
+            objects.cache.wait_until(number(text)?, FRESH).await?;
+            From::InitialThen
+        }
+        (text, _) => From::Revision(number(text)?),
+    };
+    let deadline = Instant::now() + timeout(context)?;
+    let options = WatchOptions {
+        from,
+        scope: selection.scope.clone(),
+        filter: selection.filter(),
+        bookmarks: bookmarks || initial_events == Some(true),
+        deadline: Some(deadline),
+    };
+    let watcher = objects.cache.watch(options);
+    let include = IncludeObject::read(&context.query)?;
+    let framer = Framer {
+        served: Arc::clone(&target.served),
+        target: Target { served: Arc::clone(&target.served), version: target.version.clone() },
+        accepted,
+        include,
+        columns_sent: false,
+    };
+    let end_of_initial = initial_events == Some(true) && bookmarks;
+    let mut response = match watcher {
+        Ok(watcher) => {
+            let metrics = context.server.metrics.watch_started(target.resource());
+            Response::new(body::stream(frames(watcher, framer, deadline, end_of_initial, bookmarks, metrics)))
+        }
+        // Upstream answers a watch that is too old with one event, once the watch has begun.
+        Err(expired) => {
+            let status = Status::expired(format!("too old resource version: {version} ({})", expired.oldest));
+            Response::new(body::full(framer.error(&status)))
+        }
+    };
+    let content_type = match accepted.encoding {
+        Encoding::Protobuf => "application/vnd.kubernetes.protobuf;stream=watch",
+        _ => negotiate::JSON,
+    };
+    response.headers_mut().insert(http::header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response.headers_mut().insert(http::header::CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
+    Ok(response)
+}
+
+fn check_options(context: &Context, initial_events: Option<bool>) -> Result<()> {
+    let matching = context.query.get("resourceVersionMatch").unwrap_or_default();
+    let forbidden = |field, detail| Err(super::list::invalid_list_options(field, "Forbidden", detail));
+    match initial_events {
+        Some(_) if matching != "NotOlderThan" => {
+            forbidden("resourceVersionMatch", "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan")
+        }
+        None if !matching.is_empty() => forbidden(
+            "resourceVersionMatch",
+            "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
+        ),
+        _ => Ok(()),
+    }
+}
+
+/// How long the watch lasts: what the client asks for, or 30 to 60 minutes so that not all end at once.
+fn timeout(context: &Context) -> Result<Duration> {
+    let asked = context.query.number("timeoutSeconds")?.filter(|seconds| *seconds > 0);
+    let minimum = context.server.options.min_request_timeout;
+    Ok(match asked {
+        Some(seconds) => Duration::from_secs(seconds as u64),
+        None => minimum.mul_f64(1.0 + rand::rng().random::<f64>()),
+    })
+}
+
+/// The body of a watch.
+fn frames(
+    watcher: Watcher,
+    framer: Framer,
+    deadline: Instant,
+    end_of_initial: bool,
+    bookmarks: bool,
+    metrics: crate::metrics::WatchGuard,
+) -> impl futures::Stream<Item = Bytes> + Send {
+    let state = Some((watcher, framer, Vec::with_capacity(8), metrics));
+    futures::stream::unfold(state, move |state| async move {
+        let (mut watcher, mut framer, mut items, metrics) = state?;
+        loop {
+            items.clear();
+            let outcome = tokio::time::timeout_at(deadline, watcher.next_batch(&mut items, BATCH)).await;
+            match outcome {
+                Err(_) => return None,
+                Ok(Ok(())) => {}
+                Ok(Err(WatchError::Closed)) => return None,
+                Ok(Err(WatchError::Expired(expired))) => {
+                    let status = Status::expired(format!("too old resource version ({})", expired.oldest));
+                    return Some((framer.error(&status), None));
+                }
+            }
+            let mut chunk = framer.batch(&items, end_of_initial, bookmarks);
+            metrics.sent(items.len());
+            match chunk.len() {
+                0 => {}
+                1 => return chunk.pop().map(|frame| (frame, Some((watcher, framer, items, metrics)))),
+                _ => {
+                    let mut joined = BytesMut::with_capacity(chunk.iter().map(Bytes::len).sum());
+                    chunk.iter().for_each(|frame| joined.extend_from_slice(frame));
+                    return Some((joined.freeze(), Some((watcher, framer, items, metrics))));
+                }
+            }
+        }
+    })
+}
+
+/// Makes the frames of one watch.
+struct Framer {
+    served: Arc<Served>,
+    target: Target,
+    accepted: Accepted,
+    include: IncludeObject,
+    /// A table carries its columns in the first event only.
+    columns_sent: bool,
+}
+
+impl Framer {
+    fn batch(&mut self, items: &[WatchItem], end_of_initial: bool, bookmarks: bool) -> Vec<Bytes> {
+        items
+            .iter()
+            .filter_map(|item| match item {
+                WatchItem::Initial(object) => self.initial(object),
+                WatchItem::InitialEventsEnd(revision) => end_of_initial.then(|| self.bookmark(*revision, true)),
+                WatchItem::Event(event) => self.event(event),
+                WatchItem::Bookmark(revision) => bookmarks.then(|| self.bookmark(*revision, false)),
+            })
+            .collect()
+    }
+
+    fn initial(&mut self, object: &Arc<Object>) -> Option<Bytes> {
+        match respond::frame_form(&self.target, self.accepted) {
+            Some(form) if form == forms::JSON_FRAME => {
+                object.json().ok().map(|json| respond::frame(Encoding::Json, "ADDED", json))
+            }
+            Some(_) => Some(self.protobuf_frame("ADDED", object)),
+            None => self.private("ADDED", object),
+        }
+    }
+
+    fn event(&mut self, event: &EventView) -> Option<Bytes> {
+        let Some(form) = respond::frame_form(&self.target, self.accepted) else {
+            return self.private(event.kind().as_str(), event.object());
+        };
+        if event.object().json().is_err() {
+            return None;
+        }
+        Some(event.frame(form, |kind: EventKind, object: &Object| {
+            if form == forms::JSON_FRAME {
+                let json = object.json().cloned().unwrap_or_default();
+                respond::frame(Encoding::Json, kind.as_str(), &json)
+            } else {
+                self.protobuf_frame(kind.as_str(), object)
+            }
+        }))
+    }
+
+    fn protobuf_frame(&self, kind: &str, object: &Object) -> Bytes {
+        let message = respond::message_of(&self.target, object);
+        let enveloped = respond::enveloped(&self.target.api_version(), &self.served.resource.kind, &message);
+        respond::frame(Encoding::Protobuf, kind, &enveloped)
+    }
+
+    /// A frame in a form that is made for this watch alone.
+    fn private(&mut self, kind: &str, object: &Object) -> Option<Bytes> {
+        let json = respond::json_of(&self.target, object).ok()?;
+        let (form, api_version, form_kind) = match self.accepted.form {
+            Form::Object => (json, self.target.api_version(), self.served.resource.kind.to_string()),
+            Form::Metadata { v1beta1 } => (
+                respond::partial_metadata(&json, v1beta1).ok()?.into(),
+                if v1beta1 { "meta.k8s.io/v1beta1" } else { "meta.k8s.io/v1" }.to_owned(),
+                "PartialObjectMetadata".to_owned(),
+            ),
+            Form::Table { v1beta1 } => {
+                let tree: Value = serde_json::from_slice(&json).ok()?;
+                let revision = crate::object::meta(&tree, "resourceVersion").to_owned();
+                let resource = &self.served.resource;
+                let columns = !std::mem::replace(&mut self.columns_sent, true);
+                let table = printers::event_table(resource, &[tree], &revision, self.include, v1beta1, columns);
+                (table.into(), String::new(), String::new())
+            }
+        };
+        if self.accepted.encoding != Encoding::Protobuf {
+            return Some(respond::frame(self.accepted.encoding, kind, &form));
+        }
+        let tree: Value = serde_json::from_slice(&form).ok()?;
+        let (group, version) = crate::resources::split_api_version(&api_version);
+        let ty = apiserver_schema::builtin(group, version, &form_kind)?;
+        let enveloped = apiserver_schema::protobuf::encode(ty, &api_version, &form_kind, &tree);
+        Some(respond::frame(Encoding::Protobuf, kind, &enveloped))
+    }
+
+    /// An object that carries a revision and nothing else.
+    fn bookmark(&self, revision: i64, end_of_initial: bool) -> Bytes {
+        let mut metadata = json!({"resourceVersion": revision.to_string()});
+        if end_of_initial {
+            metadata["annotations"] = json!({"k8s.io/initial-events-end": "true"});
+        }
+        let resource = &self.served.resource;
+        let (kind, api_version) = match self.accepted.form {
+            Form::Metadata { v1beta1: true } => ("PartialObjectMetadata".into(), "meta.k8s.io/v1beta1".to_owned()),
+            Form::Metadata { v1beta1: false } => ("PartialObjectMetadata".into(), "meta.k8s.io/v1".to_owned()),
+            Form::Object => (resource.kind.clone(), api_version(&resource.group, &self.target.version.name)),
+            Form::Table { v1beta1 } => {
+                let tree = json!({"metadata": metadata});
+                let table =
+                    printers::event_table(resource, &[tree], &revision.to_string(), self.include, v1beta1, false);
+                return respond::frame(self.accepted.encoding, "BOOKMARK", &table);
+            }
+        };
+        let tree = json!({"kind": kind, "apiVersion": api_version, "metadata": metadata});
+        let ty = match self.accepted.form {
+            Form::Object => Some(&*self.target.version.ty),
+            _ => apiserver_schema::builtin("meta.k8s.io", "v1", "PartialObjectMetadata"),
+        };
+        let mut bytes = Vec::new();
+        match (ty, self.accepted.encoding) {
+            (Some(ty), Encoding::Protobuf) => {
+                bytes = apiserver_schema::protobuf::encode(ty, &api_version, &kind, &tree);
+            }
+            (Some(ty), _) => apiserver_schema::json::encode(ty, &tree, &mut bytes),
+            (None, _) => {}
+        }
+        respond::frame(self.accepted.encoding, "BOOKMARK", &bytes)
+    }
+
+    fn error(&self, status: &Status) -> Bytes {
+        let json = status.to_json();
+        if self.accepted.encoding != Encoding::Protobuf {
+            return respond::frame(Encoding::Json, "ERROR", &json);
+        }
+        let tree: Value = serde_json::from_slice(&json).unwrap_or_default();
+        match apiserver_schema::builtin("", "v1", "Status") {
+            Some(ty) => {
+                let bytes = apiserver_schema::protobuf::encode(ty, "v1", "Status", &tree);
+                respond::frame(Encoding::Protobuf, "ERROR", &bytes)
+            }
+            None => Bytes::new(),
+        }
+    }
+}

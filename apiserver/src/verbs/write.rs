@@ -1,0 +1,320 @@
+//! What update, patch and the subresources share: read, change, check, compare-and-swap, and again.
+//!
+//! Source: apiserver `pkg/registry/generic/registry/store.go` (Update) and `rest/update.go` (BeforeUpdate).
+
+use apiserver_apply::server_side::{self, OneVersion, Writer};
+use apiserver_schema::json;
+use async_trait::async_trait;
+use serde_json::Value;
+
+use crate::admission::{self, Attributes, Operation};
+use crate::context::{Context, Target, WriteOptions};
+use crate::field::{ErrorList, Path};
+use crate::status::{Result, Status};
+use crate::storage::Replaced;
+use crate::verbs::create;
+use crate::{object, object_meta};
+
+/// How often a write that says nothing about the version it changes is tried against newer versions.
+const TRIES: usize = 20;
+
+/// One kind of change, made against whatever the object is at each try.
+#[async_trait]
+pub trait Change: Send + Sync {
+    /// The object as it shall be, in the request's version and with `managedFields` up to date. `old` is the
+    /// object as it is; absent when there is none and the change may create it.
+    async fn make(&self, old: Option<&Value>) -> Result<Value>;
+
+    /// Whether the change creates the object where there is none.
+    fn creates(&self) -> bool {
+        false
+    }
+
+    /// Whether the client named the version that it changes, so that a conflict is the client's to solve.
+    fn is_conditional(&self, made: &Value) -> bool {
+        !object::meta(made, "resourceVersion").is_empty()
+    }
+}
+
+/// A change that was made.
+pub struct Changed {
+    /// In the request's version.
+    pub object: Value,
+    pub created: bool,
+}
+
+/// Makes a change to the object named by the request.
+pub async fn change(
+    context: &Context,
+    target: &Target,
+    options: &WriteOptions,
+    change: &dyn Change,
+) -> Result<Changed> {
+    let resource = target.resource();
+    let objects = target.objects()?;
+    let subresource = context.info.subresource.as_str();
+    let namespace = if resource.namespaced { context.info.namespace.as_str() } else { "" };
+    let name = context.info.name.as_str();
+    let key = objects.key(namespace, name);
+    let mut current = objects.cached(&key)?;
+    // The cache may be behind: what it says is only believed when a write then succeeds.
+    let mut live = false;
+    if current.is_none() {
+        current = objects.read(&key).await?;
+        live = true;
+    }
+    for _ in 0..TRIES {
+        let Some((old, revision)) = current else {
+            if !change.creates() || !subresource.is_empty() {
+                return Err(Status::not_found(target.group_resource(), name));
+            }
+            let object = change.make(None).await?;
+            if !object::meta(&object, "resourceVersion").is_empty() {
+                return Err(Status::not_found(target.group_resource(), name));
+            }
+            let object = create::create_object(context, target, object, options).await?;
+            return Ok(Changed { object, created: true });
+        };
+        match attempt(context, target, options, change, &key, (&old, revision), live).await {
+            Ok(Attempt::Done(object)) => return Ok(Changed { object, created: false }),
+            Ok(Attempt::Conflict(replaced, conditional)) => {
+                if conditional {
+                    return Err(Status::modified(target.group_resource(), name));
+                }
+                current = match replaced {
+                    Replaced::Changed(object, revision) => Some((object, revision)),
+                    Replaced::Gone | Replaced::Done(_) => None,
+                };
+                live = true;
+            }
+            // Decided on the strength of what the cache said: see what is there.
+            Ok(Attempt::Stale) => {
+                current = objects.read(&key).await?;
+                live = true;
+            }
+            Err(_) if !live => {
+                current = objects.read(&key).await?;
+                live = true;
+            }
+            Err(refused) => return Err(refused),
+        }
+    }
+    Err(Status::modified(target.group_resource(), name))
+}
+
+enum Attempt {
+    Done(Value),
+    /// Something else was written first; whether the client must deal with it.
+    Conflict(Replaced, bool),
+    /// Nothing to write, if the cache is right.
+    Stale,
+}
+
+async fn attempt(
+    context: &Context,
+    target: &Target,
+    options: &WriteOptions,
+    change: &dyn Change,
+    key: &str,
+    (old, revision): (&Value, i64),
+    live: bool,
+) -> Result<Attempt> {
+    let resource = target.resource();
+    let objects = target.objects()?;
+    let name = context.info.name.as_str();
+    let subresource = context.info.subresource.as_str();
+    let mut old_in_version = old.clone();
+    target.from_storage(&mut old_in_version);
+    let mut object = change.make(Some(&old_in_version)).await?;
+    let conditional = change.is_conditional(&object);
+    check_preconditions(target, &object, old, name)?;
+    let namespace = create::match_namespace(context, target, &mut object)?;
+    let attributes = Attributes {
+        context,
+        target,
+        operation: Operation::Update,
+        namespace: &namespace,
+        name,
+        subresource,
+        old: Some(old),
+        dry_run: options.dry_run,
+    };
+    admission::admit(&attributes, &mut object).await?;
+    target.to_storage(&mut object);
+    before_update(target, subresource, &mut object, old)?;
+    let undo = context.server.allocations.before_update(context, target, &mut object, old, options.dry_run).await?;
+    if let Err(refused) = admission::validate(&attributes, &object).await {
+        undo.run(context).await;
+        return Err(refused);
+    }
+    if options.dry_run {
+        undo.run(context).await;
+        target.from_storage(&mut object);
+        return Ok(Attempt::Done(object));
+    }
+    // The last finalizer of an object being deleted is gone: the update is its end.
+    let outcome = if is_finished(&object) {
+        objects.remove(key, revision).await
+    } else if same(target, &object, old) {
+        if !live {
+            return Ok(Attempt::Stale);
+        }
+        target.from_storage(&mut object);
+        object::set_meta(&mut object, "resourceVersion", Some(revision.to_string().into()));
+        return Ok(Attempt::Done(object));
+    } else {
+        objects.replace(key, &object, revision).await
+    };
+    match outcome {
+        Ok(Replaced::Done(revision)) => {
+            if is_finished(&object) {
+                context.server.allocations.after_delete(context, target, &object).await;
+            }
+            object::set_meta(&mut object, "resourceVersion", Some(revision.to_string().into()));
+            target.from_storage(&mut object);
+            Ok(Attempt::Done(object))
+        }
+        Ok(replaced) => {
+            undo.run(context).await;
+            Ok(Attempt::Conflict(replaced, conditional))
+        }
+        Err(failed) => {
+            undo.run(context).await;
+            Err(failed)
+        }
+    }
+}
+
+/// The version and identity that the client says it changes.
+fn check_preconditions(target: &Target, object: &Value, old: &Value, name: &str) -> Result<()> {
+    let uid = object::meta(object, "uid");
+    let old_uid = object::meta(old, "uid");
+    if !uid.is_empty() && uid != old_uid {
+        return Err(Status::conflict(
+            target.group_resource(),
+            name,
+            format_args!("Precondition failed: UID in precondition: {uid}, UID in object meta: {old_uid}"),
+        ));
+    }
+    let resource = target.resource();
+    match object::resource_version(object) {
+        Ok(None) if resource.unconditional_update => Ok(()),
+        Ok(None) => {
+            let mut errors = ErrorList::default();
+            errors.0.push(crate::field::Error {
+                kind: crate::field::ErrorType::Invalid,
+                field: "metadata.resourceVersion".to_owned(),
+                bad_value: Some("0".to_owned()),
+                detail: "must be specified for an update".to_owned(),
+            });
+            Err(Status::invalid(&resource.group, &resource.kind, name, &errors))
+        }
+        Ok(Some(_)) if object::meta(object, "resourceVersion") == object::meta(old, "resourceVersion") => Ok(()),
+        Ok(Some(_)) => Err(Status::modified(target.group_resource(), name)),
+        Err(text) => {
+            let mut errors = ErrorList::default();
+            errors.invalid_str(
+                &Path::new("metadata").child("resourceVersion"),
+                &text,
+                format!("strconv.ParseUint: parsing {text:?}: invalid syntax"),
+            );
+            Err(Status::invalid(&resource.group, &resource.kind, name, &errors))
+        }
+    }
+}
+
+/// Keeps what an update may not change, counts the generation, and applies the rules.
+fn before_update(target: &Target, subresource: &str, object: &mut Value, old: &Value) -> Result<()> {
+    let resource = target.resource();
+    let name = object::meta(old, "name").to_owned();
+    let old_meta = |field: &str| old["metadata"].get(field).cloned();
+    object::set_meta(object, "generation", old_meta("generation"));
+    if subresource == "status" {
+        resource.hooks.prepare_for_status_update(object, old);
+    } else if subresource.is_empty() || resource.has_status() {
+        resource.hooks.prepare_for_update(object, old);
+    }
+    for field in ["uid", "creationTimestamp"] {
+        object::set_meta(object, field, old_meta(field));
+    }
+    if object::is_terminating(old) {
+        object::set_meta(object, "deletionTimestamp", old_meta("deletionTimestamp"));
+        if object["metadata"]["deletionGracePeriodSeconds"].is_null() {
+            object::set_meta(object, "deletionGracePeriodSeconds", old_meta("deletionGracePeriodSeconds"));
+        }
+    }
+    if resource.generation && subresource != "status" && asks_for_something_else(object, old) {
+        let generation = old["metadata"]["generation"].as_i64().unwrap_or_default() + 1;
+        object::set_meta(object, "generation", Some(generation.into()));
+    }
+    let mut errors = ErrorList::default();
+    object_meta::validate(resource, object, &mut errors);
+    object_meta::validate_update(object, old, &mut errors);
+    if subresource == "status" {
+        resource.hooks.validate_status_update(object, old, &mut errors);
+    } else {
+        resource.hooks.validate(object, &mut errors);
+        resource.hooks.validate_update(object, old, &mut errors);
+    }
+    if errors.is_empty() {
+        return Ok(());
+    }
+    Err(Status::invalid(&resource.group, &resource.kind, &name, &errors))
+}
+
+/// Whether anything but metadata and status differs: what `metadata.generation` counts.
+fn asks_for_something_else(object: &Value, old: &Value) -> bool {
+    let wanted = |value: &Value| {
+        value.as_object().map(|fields| {
+            fields
+                .iter()
+                .filter(|(name, value)| !matches!(name.as_str(), "metadata" | "status") && !value.is_null())
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect::<Vec<_>>()
+        })
+    };
+    wanted(object) != wanted(old)
+}
+
+/// Whether the object is being deleted and nothing holds it any more.
+fn is_finished(object: &Value) -> bool {
+    object::is_terminating(object)
+        && object::finalizers(object).is_empty()
+        && object["spec"]["finalizers"].as_array().is_none_or(Vec::is_empty)
+        && object["metadata"]["deletionGracePeriodSeconds"].as_i64().unwrap_or_default() == 0
+}
+
+/// Whether storing the object would change nothing.
+fn same(target: &Target, object: &Value, old: &Value) -> bool {
+    let Some(storage) = &target.resource().storage else { return false };
+    let canonical = |value: &Value| {
+        let mut value = value.clone();
+        object::set_meta(&mut value, "resourceVersion", None);
+        let mut out = Vec::new();
+        json::encode(&storage.ty, &value, &mut out);
+        out
+    };
+    canonical(object) == canonical(old)
+}
+
+/// Notes in `managedFields` who set which fields. Both trees are in the request's version.
+pub fn track_update(
+    context: &Context,
+    target: &Target,
+    old: Option<&Value>,
+    object: &mut Value,
+    options: &WriteOptions,
+) {
+    let api_version = target.api_version();
+    let resource = server_side::Resource {
+        schema: &target.version.ty,
+        api_version: &api_version,
+        kind: &target.resource().kind,
+        subresource: &context.info.subresource,
+        custom: false,
+        versions: &OneVersion,
+    };
+    let time = object::now();
+    let writer = Writer { manager: &options.manager, time: time.as_str().unwrap_or_default() };
+    server_side::update(&resource, old, object, writer);
+}
