@@ -33,7 +33,8 @@ pub struct Target {
 /// A resource and, if it is stored, its objects.
 pub struct Served {
     pub resource: Resource,
-    pub objects: Option<ObjectStore>,
+    /// Shared by the groups that serve one kind from one place (events).
+    pub objects: Option<Arc<ObjectStore>>,
 }
 
 impl Target {
@@ -47,7 +48,7 @@ impl Target {
 
     /// The stored objects; resources that only answer have none.
     pub fn objects(&self) -> Result<&ObjectStore> {
-        self.served.objects.as_ref().ok_or_else(|| Status::method_not_allowed(self.group_resource(), "get"))
+        self.served.objects.as_deref().ok_or_else(|| Status::method_not_allowed(self.group_resource(), "get"))
     }
 
     /// Whether requests are in the version in which objects are stored and cached.

@@ -69,9 +69,12 @@ impl Server {
         let feed = Feed::start(Arc::clone(&store), ROOT);
         let mut served = HashMap::new();
         let mut order = Vec::new();
+        let mut stores: HashMap<String, Arc<ObjectStore>> = HashMap::new();
         for resource in builtin::resources() {
-            let objects =
-                resource.storage.as_ref().map(|storage| ObjectStore::start(&feed, Arc::clone(&store), &resource, storage));
+            let objects = resource.storage.as_ref().map(|storage| {
+                let start = || Arc::new(ObjectStore::start(&feed, Arc::clone(&store), &resource, storage));
+                Arc::clone(stores.entry(storage.prefix.to_string()).or_insert_with(start))
+            });
             let key = (resource.group.to_string(), resource.plural.to_string());
             let entry = Arc::new(Served { resource, objects });
             order.push(Arc::clone(&entry));
