@@ -66,7 +66,7 @@ impl<'s> Place<'s> {
         match self {
             Place::Type(ty) => (Atom::Map(Members::of(ty, ty.atomic)), Deduction::Fixed),
             Place::Field(field) => {
-                of_shape(&field.shape, &field.list_type, field.map_type, field.name == GRANULAR, value)
+                of_shape(&field.shape, &field.list_type, field.map_type, field.name == GRANULAR.0, value)
             }
             Place::Element(shape) => of_shape(shape, &ListType::Atomic, MapType::Granular, false, value),
             Place::Deduced => free(Place::Deduced, false, value),
@@ -80,9 +80,9 @@ impl<'s> Place<'s> {
     }
 }
 
-/// The one field of the API whose map type undoes the atomicity of its type (of a PersistentVolume). The tables
-/// of types cannot say so: there a field is either atomic or as its type.
-const GRANULAR: &str = "claimRef";
+/// The one field of the API whose map type undoes the atomicity of its type (of a PersistentVolume), and the type.
+/// The tables of types cannot say so: there a field is either atomic or as its type.
+const GRANULAR: (&str, &str) = ("claimRef", "io.k8s.api.core.v1.ObjectReference");
 
 fn of_shape<'s>(
     shape: &'s Shape,
@@ -93,7 +93,7 @@ fn of_shape<'s>(
 ) -> (Atom<'s>, Deduction) {
     let atomic = map_type == MapType::Atomic;
     let atom = match shape {
-        Shape::Object(ty) => Atom::Map(Members::of(ty, atomic || ty.atomic && !granular)),
+        Shape::Object(ty) => Atom::Map(Members::of(ty, atomic || ty.atomic && !(granular && ty.name == GRANULAR.1))),
         Shape::Map(element) => Atom::Map(Members { fields: None, others: Some(Place::Element(element)), atomic }),
         Shape::List(element) => Atom::List(List { kind: list_type, element: Place::Element(element) }),
         Shape::FieldsV1 => Atom::Map(Members { fields: None, others: Some(Place::Deduced), atomic }),
