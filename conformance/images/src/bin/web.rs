@@ -1,0 +1,47 @@
+//! A web server for trying things out: says who it is and which version.
+//!
+//! `/` answers `hello from HOSTNAME, version VERSION`, `/healthz` answers `ok`, `/exit` ends the process with
+//! code 1. Each request is a line on standard output. SIGTERM is left to its default action where there is one;
+//! as process 1 the server asks for it to be ended by closing its listener.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+
+fn main() {
+    let port = std::env::var("PORT").unwrap_or_else(|_| "8080".to_owned());
+    let listener = match TcpListener::bind(format!("0.0.0.0:{port}")) {
+        Ok(listener) => listener,
+        Err(error) => {
+            eprintln!("cannot listen on port {port}: {error}");
+            std::process::exit(1);
+        }
+    };
+    println!("listening on port {port}");
+    for stream in listener.incoming().flatten() {
+        std::thread::spawn(move || {
+            let _ = answer(stream);
+        });
+    }
+}
+
+fn answer(mut stream: TcpStream) -> std::io::Result<()> {
+    let mut reader = BufReader::new(stream.try_clone()?);
+    let mut line = String::new();
+    reader.read_line(&mut line)?;
+    let path = line.split(' ').nth(1).unwrap_or("/").to_owned();
+    loop {
+        let mut header = String::new();
+        if reader.read_line(&mut header)? == 0 || header.trim().is_empty() {
+            break;
+        }
+    }
+    println!("{} {}", stream.peer_addr()?.ip(), line.trim());
+    let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
+    let version = std::env::var("VERSION").unwrap_or_default();
+    let body = match path.as_str() {
+        "/healthz" => "ok\n".to_owned(),
+        "/exit" => std::process::exit(1),
+        _ => format!("hello from {}, version {version}\n", host.trim()),
+    };
+    write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())
+}
