@@ -19,6 +19,7 @@ pub mod yaml;
 pub use types::{Field, ListType, MapType, Omit, PatchStrategy, Ref, SchemaOr, Shape, Type};
 
 /// A built-in kind and its type.
+#[derive(Debug)]
 pub struct Builtin {
     /// Empty for the core group.
     pub group: &'static str,

@@ -88,6 +88,7 @@ impl Quantity {
         let shifted = [parts.whole, parts.decimals].concat();
         let value: i64 = shifted.parse().map_err(|_| ParseError::Numeric)?;
         let Some(product) = value.checked_mul(mantissa) else { return Ok(None) };
+        check_magnitude(product.into(), scale)?;
         let kept = match format {
             Format::BinarySi => exponent % 10 == 0 && value & 7 != 0,
             _ => scale % 3 == 0 && !shifted.ends_with("000") && !shifted.starts_with('0'),
@@ -138,9 +139,7 @@ impl Quantity {
         if value == 0 {
             scale = 0;
         }
-        if scale > 30 {
-            return Err(ParseError::Numeric);
-        }
+        check_magnitude(value, scale)?;
         let mut quantity = Quantity { value, scale: scale as i32, format, text: None };
         if format == Format::BinarySi {
             let max = Quantity::new(i64::MAX, 0, format);
@@ -411,6 +410,12 @@ fn decimal_suffix(exponent: i32) -> &'static str {
         // Upstream has no suffix for others and writes none.
         _ => "",
     }
+}
+
+/// Whole amounts have to fit 128 bits.
+fn check_magnitude(value: i128, scale: i64) -> Result<(), ParseError> {
+    let places = i32::try_from(scale.max(0)).map_err(|_| ParseError::Numeric)?;
+    raise(value, places).map(drop).ok_or(ParseError::Numeric)
 }
 
 fn raise(value: i128, places: i32) -> Option<i128> {

@@ -1,6 +1,7 @@
 //! The compiled form of a type.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -137,6 +138,13 @@ pub struct PatchStrategy {
     pub merge: bool,
     pub replace: bool,
     pub retain_keys: bool,
+}
+
+impl fmt::Debug for Type {
+    /// Its name: types are large and may contain themselves.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("Type").field(&self.name).finish()
+    }
 }
 
 impl Type {

@@ -36,9 +36,24 @@ pub fn to_json(body: &[u8]) -> Result<Vec<u8>, Error> {
     Ok(out)
 }
 
+/// A value as YAML, keys sorted.
+pub fn from_json(value: &Value) -> String {
+    let options = serde_saphyr::ser_options! { compact_list_indent: true };
+    // Every JSON value has a YAML form, and JSON itself is one.
+    serde_saphyr::to_string_with_options(value, options).unwrap_or_else(|_| value.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn written() {
+        let value = serde_json::json!({"b": ["x", {"y": 1}], "a": {"t": "true", "n": "1", "l": "a\nb\n", "z": null}, "e": {}, "f": []});
+        let text = from_json(&value);
+        assert_eq!(to_value(text.as_bytes()).unwrap(), value, "{text}");
+        assert!(text.starts_with("a:\n  l: |\n    a\n    b\n  \"n\": \"1\"\n"), "{text}");
+    }
 
     #[test]
     fn documents() {

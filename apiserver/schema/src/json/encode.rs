@@ -74,19 +74,23 @@ fn object(ty: &Type, map: &Map<String, Value>, out: &mut Vec<u8>) {
 }
 
 fn fields(ty: &Type, map: &Map<String, Value>, start: usize, out: &mut Vec<u8>) {
-    for field in ty.fields.iter() {
-        if field.name.is_empty() {
-            if let Shape::Object(inner) = &field.shape {
-                fields(inner, map, start, out);
-            }
-            continue;
-        }
-        let value = if map.is_empty() { None } else { map.get(&*field.name) };
+    let slots = slots(ty, map);
+    for (at, field) in ty.fields.iter().enumerate() {
+        let value = match &slots {
+            Some(slots) => slots[at],
+            None => map.get(&*field.name),
+        };
         match value {
             Some(value) if !value.is_null() => {
-                if !omitted(field, value) {
-                    name(field, start, out);
-                    self::value(&field.shape, value, out);
+                if omitted(field, value) {
+                    continue;
+                }
+                name(field, start, out);
+                self::value(&field.shape, value, out);
+            }
+            _ if field.name.is_empty() => {
+                if let Shape::Object(inner) = &field.shape {
+                    fields(inner, map, start, out);
                 }
             }
             _ if field.omit == Omit::Never => {
@@ -100,6 +104,24 @@ fn fields(ty: &Type, map: &Map<String, Value>, start: usize, out: &mut Vec<u8>) 
             _ => {}
         }
     }
+}
+
+/// How many fields a type may have for its members to be sorted into slots.
+pub const SLOTS: usize = 64;
+
+/// The members of a map by the place of their field. A map has few members and a type many fields, so it is cheaper
+/// to look for the field of each member than the other way round.
+pub fn slots<'v>(ty: &Type, map: &'v Map<String, Value>) -> Option<[Option<&'v Value>; SLOTS]> {
+    if ty.fields.len() > SLOTS {
+        return None;
+    }
+    let mut slots = [None; SLOTS];
+    for (key, value) in map {
+        if let Some(at) = ty.fields.iter().position(|field| *field.name == **key && !field.name.is_empty()) {
+            slots[at] = Some(value);
+        }
+    }
+    Some(slots)
 }
 
 fn omitted(field: &Field, value: &Value) -> bool {

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use super::DecodeError;
 
-/// How deep arrays and objects may nest.
-pub const MAX_DEPTH: usize = 512;
+/// How deep arrays and objects may nest: no deeper than `serde_json` reads, so that what is stored can be read.
+pub const MAX_DEPTH: usize = 127;
 
 /// A cursor in a JSON text.
 pub struct Lexer<'a> {
@@ -136,6 +136,11 @@ impl<'a> Lexer<'a> {
     pub fn string(&mut self) -> Result<Cow<'a, str>, DecodeError> {
         let start = self.at + 1;
         let mut at = start;
+        while let Some(word) = self.input.get(at..).and_then(|rest| rest.first_chunk::<8>())
+            && is_plain(u64::from_le_bytes(*word))
+        {
+            at += 8;
+        }
         loop {
             match self.input.get(at) {
                 Some(b'"') => {
@@ -345,9 +350,10 @@ impl<'a> Lexer<'a> {
     }
 }
 
-/// Checks that the text is JSON and writes it without white space and with Go's HTML-safe escapes.
-pub fn compact(input: &[u8], out: &mut Vec<u8>) -> Result<(), DecodeError> {
-    let mut lexer = Lexer::new(input);
+/// Checks that the text is JSON that may stand at this depth, and writes it without white space and with Go's
+/// HTML-safe escapes.
+pub fn compact(input: &[u8], depth: usize, out: &mut Vec<u8>) -> Result<(), DecodeError> {
+    let mut lexer = Lexer { input, at: 0, depth };
     lexer.skip()?;
     lexer.end()?;
     let text = text(input);
@@ -386,6 +392,22 @@ pub fn compact(input: &[u8], out: &mut Vec<u8>) -> Result<(), DecodeError> {
     Ok(())
 }
 
-fn text(bytes: &[u8]) -> Cow<'_, str> {
-    String::from_utf8_lossy(bytes)
+/// Whether none of eight bytes is a quote, a backslash or a control character (or might be: a false no only
+/// costs the byte by byte search).
+fn is_plain(word: u64) -> bool {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHS: u64 = 0x8080_8080_8080_8080;
+    let has_zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
+    let quote = has_zero(word ^ (ONES * b'"' as u64));
+    let backslash = has_zero(word ^ (ONES * b'\\' as u64));
+    let control = word.wrapping_sub(ONES * 0x20) & !word & HIGHS;
+    quote | backslash | control == 0
+}
+
+/// UTF-8, where each invalid part becomes U+FFFD. Checking first is faster: `from_utf8` has a path for ASCII.
+pub fn text(bytes: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(bytes),
+    }
 }

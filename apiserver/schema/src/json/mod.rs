@@ -15,8 +15,8 @@ use thiserror::Error;
 
 pub use decode::{decode, type_meta};
 pub use encode::{encode, encode_untyped, to_vec, zero};
-pub(crate) use encode::{is_empty, write_zero, zero_object};
-pub(crate) use lexer::compact;
+pub(crate) use encode::{is_empty, slots, write_zero, zero_object};
+pub(crate) use lexer::{MAX_DEPTH, compact, text};
 pub(crate) use write::{float, integer, string};
 
 /// How to decode.

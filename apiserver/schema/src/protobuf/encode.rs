@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::MAGIC;
 use super::wire::{FIXED64, VARINT, put_bytes, put_message, put_tag, put_varint};
-use crate::json::encode_untyped;
+use crate::json::{encode_untyped, slots};
 use crate::time::{Instant, ZERO_SECONDS, parse_duration};
 use crate::types::{Field, SchemaOr, Shape, Type};
 
@@ -39,20 +39,25 @@ fn append(ty: &Type, value: &Value, out: &mut Vec<u8>) {
 }
 
 fn object(ty: &Type, map: &Map<String, Value>, out: &mut Vec<u8>) {
+    let slots = slots(ty, map);
+    let value = |at: usize| match &slots {
+        Some(slots) => slots[at],
+        None => map.get(&*ty.fields[at].name),
+    };
     if ty.fields.is_sorted_by_key(|field| field.number) {
-        for field in ty.fields.iter() {
-            put_field(field, map, out);
+        for (at, field) in ty.fields.iter().enumerate() {
+            put_field(field, value(at), map, out);
         }
         return;
     }
-    let mut fields: Vec<&Field> = ty.fields.iter().collect();
-    fields.sort_by_key(|field| field.number);
-    for field in fields {
-        put_field(field, map, out);
+    let mut order: Vec<usize> = (0..ty.fields.len()).collect();
+    order.sort_by_key(|at| ty.fields[*at].number);
+    for at in order {
+        put_field(&ty.fields[at], value(at), map, out);
     }
 }
 
-fn put_field(field: &Field, map: &Map<String, Value>, out: &mut Vec<u8>) {
+fn put_field(field: &Field, value: Option<&Value>, map: &Map<String, Value>, out: &mut Vec<u8>) {
     let number = field.number;
     if number == 0 {
         return;
@@ -63,7 +68,7 @@ fn put_field(field: &Field, map: &Map<String, Value>, out: &mut Vec<u8>) {
         }
         return;
     }
-    let value = map.get(&*field.name).unwrap_or(&Value::Null);
+    let value = value.unwrap_or(&Value::Null);
     match (&field.shape, value) {
         (_, Value::Null) if field.pointer => {}
         (Shape::List(element), Value::Array(list)) if field.wrapped => {

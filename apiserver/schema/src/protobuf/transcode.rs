@@ -8,23 +8,20 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::Error;
 use super::wire::{self, Reader};
-use crate::json::{compact, float, integer, string, write_zero};
+use crate::json::{MAX_DEPTH, compact, float, integer, string, text as utf8, write_zero};
 use crate::quantity::Quantity;
 use crate::time::{Instant, format_duration};
 use crate::types::{Field, Omit, SchemaOr, Shape, Type};
-
-/// How deep messages may nest.
-const MAX_DEPTH: usize = 512;
 
 /// Writes the message `raw` as JSON: the bytes that [`super::decode_object`] and [`crate::json::encode`] give.
 /// On error `out` may have grown.
 pub fn to_json(ty: &Type, api_version: &str, kind: &str, raw: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
     out.reserve(raw.len() + raw.len() / 2);
     let mut transcoder = Transcoder { out, places: Vec::with_capacity(128), depth: 0 };
-    transcoder.out.push(b'{');
+    transcoder.open(b'{')?;
     let start = transcoder.out.len();
     transcoder.fields(ty, raw, start, Some((api_version, kind)))?;
-    transcoder.out.push(b'}');
+    transcoder.close(b'}');
     Ok(())
 }
 
@@ -42,24 +39,37 @@ struct Place {
 }
 
 impl Transcoder<'_> {
-    fn object(&mut self, ty: &Type, raw: &[u8]) -> Result<(), Error> {
-        self.out.push(b'{');
-        let start = self.out.len();
-        self.fields(ty, raw, start, None)?;
-        self.out.push(b'}');
-        Ok(())
-    }
-
-    fn fields(&mut self, ty: &Type, raw: &[u8], start: usize, meta: Option<(&str, &str)>) -> Result<(), Error> {
+    fn open(&mut self, bracket: u8) -> Result<(), Error> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
             return Err(Error::Depth);
         }
+        self.out.push(bracket);
+        Ok(())
+    }
+
+    fn close(&mut self, bracket: u8) {
+        self.depth -= 1;
+        self.out.push(bracket);
+    }
+
+    fn object(&mut self, ty: &Type, raw: &[u8]) -> Result<(), Error> {
+        self.open(b'{')?;
+        let start = self.out.len();
+        self.fields(ty, raw, start, None)?;
+        self.close(b'}');
+        Ok(())
+    }
+
+    fn fields(&mut self, ty: &Type, raw: &[u8], start: usize, meta: Option<(&str, &str)>) -> Result<(), Error> {
         let base = self.places.len();
         self.places.resize(base + ty.fields.len(), Place::default());
         self.find(ty, raw, base)?;
         for (at, field) in ty.fields.iter().enumerate() {
             let place = self.places[base + at];
+            if place.last == 0 && field.omit != Omit::Never && field.number != 0 {
+                continue;
+            }
             match (field.number, meta) {
                 (0, Some((api_version, kind))) => {
                     let text = match &*field.name {
@@ -79,7 +89,6 @@ impl Transcoder<'_> {
             }
         }
         self.places.truncate(base);
-        self.depth -= 1;
         Ok(())
     }
 
@@ -92,10 +101,11 @@ impl Transcoder<'_> {
         loop {
             let at = reader.position();
             let Some((number, wire)) = reader.tag()? else { return Ok(()) };
-            let (after, before) = (fields[hint..].iter(), fields[..hint].iter());
-            let found = after.chain(before).position(|field| field.number == number);
-            if let Some(offset) = found {
-                let index = (hint + offset) % fields.len();
+            let found = match fields[hint..].iter().position(|field| field.number == number) {
+                Some(offset) => Some(hint + offset),
+                None => fields[..hint].iter().position(|field| field.number == number),
+            };
+            if let Some(index) = found {
                 hint = index;
                 let place = &mut self.places[base + index];
                 let at = u32::try_from(at + 1).map_err(|_| Error::Overflow)?;
@@ -178,7 +188,7 @@ impl Transcoder<'_> {
 
     /// All occurrences of a repeated field.
     fn list(&mut self, field: &Field, element: &Shape, raw: &[u8], place: Place) -> Result<(), Error> {
-        self.out.push(b'[');
+        self.open(b'[')?;
         let start = self.out.len();
         let mut reader = Reader::from(raw, place.first as usize - 1);
         while reader.position() < place.last as usize
@@ -199,13 +209,13 @@ impl Transcoder<'_> {
                 reader.skip(wire)?;
             }
         }
-        self.out.push(b']');
+        self.close(b']');
         Ok(())
     }
 
     /// The repeated field 1 of a message that stands for a list.
     fn items(&mut self, field: &Field, element: &Shape, items: &[u8]) -> Result<(), Error> {
-        self.out.push(b'[');
+        self.open(b'[')?;
         let start = self.out.len();
         let mut reader = Reader::new(items);
         while let Some((number, wire)) = reader.tag()? {
@@ -215,7 +225,7 @@ impl Transcoder<'_> {
             }
             reader.skip(wire)?;
         }
-        self.out.push(b']');
+        self.close(b']');
         Ok(())
     }
 
@@ -223,7 +233,7 @@ impl Transcoder<'_> {
     /// keys the last counts.
     fn map(&mut self, field: &Field, shape: &Shape, raw: &[u8], place: Place) -> Result<(), Error> {
         let before = self.out.len();
-        self.out.push(b'{');
+        self.open(b'{')?;
         let start = self.out.len();
         let mut reader = Reader::from(raw, place.first as usize - 1);
         let mut last: Option<&[u8]> = None;
@@ -251,13 +261,13 @@ impl Transcoder<'_> {
                 self.entry(field, shape, &entry, start)?;
             }
         }
-        self.out.push(b'}');
+        self.close(b'}');
         Ok(())
     }
 
     fn entry(&mut self, field: &Field, shape: &Shape, entry: &Entry, start: usize) -> Result<(), Error> {
         self.separate(start);
-        string(&String::from_utf8_lossy(entry.key), self.out);
+        string(&utf8(entry.key), self.out);
         self.out.push(b':');
         match (entry.value, shape) {
             (None, Shape::List(_)) => self.out.extend_from_slice(b"null"),
@@ -285,7 +295,7 @@ impl Transcoder<'_> {
 
     fn value(&mut self, shape: &Shape, reading: Source) -> Result<(), Error> {
         match shape {
-            Shape::String => string(&String::from_utf8_lossy(reading.bytes()?), self.out),
+            Shape::String => string(&utf8(reading.bytes()?), self.out),
             Shape::Bool => {
                 let text: &[u8] = if reading.varint()? != 0 { b"true" } else { b"false" };
                 self.out.extend_from_slice(text);
@@ -296,7 +306,7 @@ impl Transcoder<'_> {
             Shape::Bytes => base64(reading.bytes()?, self.out),
             Shape::Object(ty) => self.object(ty, reading.bytes()?)?,
             Shape::SchemaOr(or) => self.schema_or(*or, reading.bytes()?)?,
-            special => scalar(special, reading.bytes()?, self.out)?,
+            special => scalar(special, reading.bytes()?, self.depth, self.out)?,
         }
         Ok(())
     }
@@ -307,7 +317,7 @@ impl Transcoder<'_> {
         let mut found = None;
         let mut allows = false;
         let before = self.out.len();
-        self.out.push(b'[');
+        self.open(b'[')?;
         let start = self.out.len();
         let mut reader = Reader::new(raw);
         while let Some((number, wire)) = reader.tag()? {
@@ -318,13 +328,14 @@ impl Transcoder<'_> {
                     self.separate(start);
                     let element = reader.bytes()?;
                     match or {
-                        SchemaOr::StringArray => string(&String::from_utf8_lossy(element), self.out),
+                        SchemaOr::StringArray => string(&utf8(element), self.out),
                         _ => self.object(schema, element)?,
                     }
                 }
                 _ => reader.skip(wire)?,
             }
         }
+        self.depth -= 1;
         if self.out.len() > start {
             self.out.push(b']');
             return Ok(());
@@ -340,7 +351,7 @@ impl Transcoder<'_> {
 }
 
 /// Types with a message and a JSON scalar of their own.
-fn scalar(shape: &Shape, raw: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
+fn scalar(shape: &Shape, raw: &[u8], depth: usize, out: &mut Vec<u8>) -> Result<(), Error> {
     let mut reader = Reader::new(raw);
     let mut ints = [0u64; 3];
     let mut text: Option<&[u8]> = None;
@@ -354,7 +365,7 @@ fn scalar(shape: &Shape, raw: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
     match shape {
         Shape::Quantity => quantity(text.unwrap_or_default(), out)?,
         Shape::IntOrString if ints[1] == 0 => integer(i64::from(ints[2] as i32), out),
-        Shape::IntOrString => string(&String::from_utf8_lossy(text.unwrap_or_default()), out),
+        Shape::IntOrString => string(&utf8(text.unwrap_or_default()), out),
         Shape::Duration => string(&format_duration(ints[1] as i64), out),
         Shape::Time | Shape::MicroTime => {
             let nanos =
@@ -374,7 +385,7 @@ fn scalar(shape: &Shape, raw: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
         }
         // Raw JSON.
         _ => match text {
-            Some(text) if !text.is_empty() => compact(text, out)?,
+            Some(text) if !text.is_empty() => compact(text, depth, out)?,
             _ => out.extend_from_slice(b"null"),
         },
     }
@@ -490,7 +501,7 @@ impl<'f, 'a> Source<'f, 'a> {
             Shape::Time | Shape::MicroTime => {
                 let raw = self.bytes()?;
                 let mut text = Vec::new();
-                scalar(shape, raw, &mut text)?;
+                scalar(shape, raw, 0, &mut text)?;
                 text == b"null"
             }
             _ => false,

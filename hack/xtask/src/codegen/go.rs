@@ -127,10 +127,10 @@ fn read_file(package: &mut Package, text: &str) {
             constant(package, line);
             if line.contains("AddKnownTypes(") {
                 kinds(package, line);
-            } else if let Some(kind) = line.trim().strip_prefix('&').and_then(|line| line.strip_suffix("{},")) {
-                if !kind.contains('.') {
-                    package.kinds.push(kind.into());
-                }
+            } else if let Some(kind) = line.trim().strip_prefix('&').and_then(|line| line.strip_suffix("{},"))
+                && !kind.contains('.')
+            {
+                package.kinds.push(kind.into());
             }
         }
     }
@@ -166,9 +166,7 @@ fn read_fields<'a>(lines: &mut impl Iterator<Item = &'a str>) -> Vec<Member> {
     let mut in_block_comment = false;
     for line in lines.take_while(|line| !line.starts_with('}')) {
         let line = line.trim();
-        if in_block_comment {
-            in_block_comment = !line.contains("*/");
-        } else if line.starts_with("/*") {
+        if in_block_comment || line.starts_with("/*") {
             in_block_comment = !line.contains("*/");
         } else if let Some(comment) = line.strip_prefix("//") {
             note(&mut markers, comment);

@@ -46,7 +46,7 @@ pub fn types(universe: &Universe, module: &str) -> String {
         let _ = writeln!(body, "static {}: [Key; {}] = [{}];", keys_name(list), keys.len(), keys.join(", "));
     }
     let mut shapes = BTreeSet::new();
-    for (_, ty) in &universe.types {
+    for ty in universe.types.values() {
         for field in &ty.fields {
             elements(&field.shape, &mut shapes);
         }
