@@ -1,5 +1,16 @@
 //! The one executable: picks the component by its first argument, or by the name of the link it was called by.
 
+#[cfg_attr(not(test), expect(dead_code, reason = "the command `up` is about to use it"))]
+mod kubeconfig;
+#[cfg_attr(not(test), expect(dead_code, reason = "the command `up` is about to use it"))]
+mod pki;
+
+mod down;
+mod kubeconfig;
+mod pki;
+mod supervisor;
+mod up;
+
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
@@ -13,6 +24,13 @@ type Entry = fn(Vec<OsString>) -> ExitCode;
 /// Every component: what it is called as `kybern NAME`, the upstream program it stands in for, and its entry.
 const COMPONENTS: &[(&str, &str, Entry)] = &[
     ("apiserver", "kube-apiserver", apiserver::run),
+    ("controllers", "kube-controller-manager", controllers::run),
+    ("dns", "kybern-dns", node_agent_dns::run),
+    ("down", "kybern-down", down::run),
+    ("node-agent", "kubelet", node_agent::run),
+    ("proxy", "kube-proxy", node_agent_proxy::run),
+    ("scheduler", "kube-scheduler", scheduler::run),
+    ("up", "kybern-up", up::run),
 ];
 
 fn main() -> ExitCode {
