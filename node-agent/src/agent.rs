@@ -25,6 +25,7 @@ use crate::{
     objects::ApiObjects,
     pods::Pods,
     probes::Prober,
+    server,
     status::manager::{ApiPods, StatusManager},
     volumes::TokenCache,
 };
@@ -69,6 +70,7 @@ pub async fn run(flags: Flags, shutdown: CancellationToken) -> Result<()> {
         config,
     });
     let pods = Pods::new(host.clone());
+    server::serve(client.clone(), host.clone(), pods.clone(), shutdown.clone()).await?;
     let Some(registered) = node::register(&client, &host.config, &status, &shutdown).await else { return Ok(()) };
     let node_uid = registered.metadata.uid.clone().unwrap_or_default();
     starting_event(&host);

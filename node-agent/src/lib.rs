@@ -3,6 +3,7 @@
 mod agent;
 mod backoff;
 mod cgroups;
+mod clear;
 mod config;
 mod container_log;
 mod cri;
@@ -19,8 +20,11 @@ mod pod_worker;
 mod pods;
 mod probes;
 mod quantity;
+mod server;
 mod status;
 mod volumes;
+
+pub use clear::clear;
 
 use std::{ffi::OsString, process::ExitCode};
 

@@ -74,7 +74,8 @@ pub fn write(
     for (from, condition, to) in JUMPS {
         line("add rule", &format!("{from} {condition}jump {to}"));
     }
-    for (name, comment) in [("cluster-ips", "Active ClusterIPs"), ("nodeport-ips", "IPs that accept NodePort traffic")] {
+    for (name, comment) in [("cluster-ips", "Active ClusterIPs"), ("nodeport-ips", "IPs that accept NodePort traffic")]
+    {
         line("add set", &format!("{name} {{ type {address} ; comment \"{comment}\" ; }}"));
     }
     let connection = format!("{address} . {address} . inet_proto . inet_service");
@@ -122,7 +123,7 @@ pub fn write(
     }
     rule("services", &format!("{destination} @service-ips"));
     for (chain, map) in [("services", "service-nodeports"), ("nodeport-endpoints-check", "no-endpoint-nodeports")] {
-        for condition in node_port_conditions(&config.node_port_addresses, family) {
+        if let Some(condition) = node_port_conditions(&config.node_port_addresses, family) {
             rule(chain, &format!("{condition} meta l4proto . th dport vmap @{map}"));
         }
     }

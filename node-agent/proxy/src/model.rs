@@ -117,7 +117,12 @@ impl Service {
             cluster_ips,
             external_ips: ips(&spec.external_ips),
             load_balancer_ips: parse_ips(ingress.filter_map(|ingress| ingress.ip.as_deref())),
-            source_ranges: spec.load_balancer_source_ranges.iter().flatten().filter_map(|r| r.trim().parse().ok()).collect(),
+            source_ranges: spec
+                .load_balancer_source_ranges
+                .iter()
+                .flatten()
+                .filter_map(|r| r.trim().parse().ok())
+                .collect(),
             ports: (spec.ports.iter().flatten())
                 .map(|each| ServicePort {
                     name: text(&each.name),

@@ -310,10 +310,8 @@ impl PortPlan<'_, '_> {
                     IpAddr::V4(address) => format!("{address}:{port}"),
                     IpAddr::V6(address) => format!("[{address}]:{port}"),
                 };
-                let rules = vec![
-                    format!("update @{set} {{ {ip} saddr }}"),
-                    format!("meta l4proto {protocol} dnat to {to}"),
-                ];
+                let rules =
+                    vec![format!("update @{set} {{ {ip} saddr }}"), format!("meta l4proto {protocol} dnat to {to}")];
                 self.plan.rules.chains.insert(chain, rules);
                 self.plan.rules.affinity_sets.insert(set, seconds);
             }
@@ -321,10 +319,9 @@ impl PortPlan<'_, '_> {
         for key in hairpins {
             self.element(HAIRPIN_CONNECTIONS, key, None, None);
         }
-        for (chain, endpoints) in [
-            (self.names.service.clone(), &self.chosen.cluster),
-            (self.names.local.clone(), &self.chosen.local),
-        ] {
+        for (chain, endpoints) in
+            [(self.names.service.clone(), &self.chosen.cluster), (self.names.local.clone(), &self.chosen.local)]
+        {
             if !endpoints.is_empty() {
                 let rules = self.pick(endpoints);
                 self.plan.rules.chains.insert(chain, rules);
@@ -336,7 +333,8 @@ impl PortPlan<'_, '_> {
         let (ip, protocol, count) = (self.family.ip(), &self.port.protocol, endpoints.len());
         if self.service.affinity.is_none() {
             let each = endpoints.iter().enumerate();
-            let each: Vec<String> = each.map(|(n, each)| format!("{n} : {} . {}", each.endpoint.ip, each.port)).collect();
+            let each: Vec<String> =
+                each.map(|(n, each)| format!("{n} : {} . {}", each.endpoint.ip, each.port)).collect();
             return vec![format!(
                 "meta l4proto {protocol} dnat {ip} addr . port to numgen random mod {count} map {{ {} }}",
                 each.join(", ")

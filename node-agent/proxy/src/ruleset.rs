@@ -171,8 +171,12 @@ pub fn full(rules: &RuleSet, config: &Config, node_ips: &[IpAddr], family: Famil
     for chain in &existing.chains {
         out.line("flush chain", chain);
     }
-    let stale: BTreeSet<String> =
-        existing.chains.iter().filter(|name| is_service_chain(name) && !rules.chains.contains_key(*name)).cloned().collect();
+    let stale: BTreeSet<String> = existing
+        .chains
+        .iter()
+        .filter(|name| is_service_chain(name) && !rules.chains.contains_key(*name))
+        .cloned()
+        .collect();
     for set in &existing.sets {
         if !set.starts_with("affinity-") {
             out.line("flush set", set);
@@ -210,14 +214,12 @@ pub fn change(old: &RuleSet, new: &RuleSet, family: Family) -> Transaction {
     let uses_resized = |rules: &[String]| {
         !resized.is_empty()
             && rules.iter().any(|rule| {
-                rule.split_whitespace().any(|word| word.strip_prefix('@').is_some_and(|set| resized.contains(&set.to_string())))
+                rule.split_whitespace()
+                    .any(|word| word.strip_prefix('@').is_some_and(|set| resized.contains(&set.to_string())))
             })
     };
-    let changed: Vec<(&String, &Vec<String>)> = new
-        .chains
-        .iter()
-        .filter(|(name, rules)| old.chains.get(*name) != Some(rules) || uses_resized(rules))
-        .collect();
+    let changed: Vec<(&String, &Vec<String>)> =
+        new.chains.iter().filter(|(name, rules)| old.chains.get(*name) != Some(rules) || uses_resized(rules)).collect();
     let stale: BTreeSet<String> = old.chains.keys().filter(|name| !new.chains.contains_key(*name)).cloned().collect();
     for (chain, _) in &changed {
         out.line("add chain", chain);
@@ -226,7 +228,8 @@ pub fn change(old: &RuleSet, new: &RuleSet, family: Family) -> Transaction {
     for chain in &stale {
         out.line("flush chain", chain);
     }
-    for name in old.affinity_sets.keys().filter(|name| !new.affinity_sets.contains_key(*name) || resized.contains(name)) {
+    for name in old.affinity_sets.keys().filter(|name| !new.affinity_sets.contains_key(*name) || resized.contains(name))
+    {
         out.line("delete set", name);
     }
     for (name, seconds) in &new.affinity_sets {
@@ -305,7 +308,11 @@ mod tests {
 
     #[test]
     fn only_what_changed_is_written() {
-        let old = rules(&[("a/", "one"), ("b/", "two"), ("c/", "@s goto")], &[("1", "goto a/"), ("2", "goto b/")], &[("s", 5)]);
+        let old = rules(
+            &[("a/", "one"), ("b/", "two"), ("c/", "@s goto")],
+            &[("1", "goto a/"), ("2", "goto b/")],
+            &[("s", 5)],
+        );
         assert_eq!(change(&old, &old, Family::V4), Transaction::default());
         let new = rules(&[("a/", "one"), ("b/", "three"), ("d/", "four")], &[("1", "goto d/"), ("3", "goto b/")], &[]);
         let transaction = change(&old, &new, Family::V4);

@@ -1,0 +1,3 @@
+fn main() -> std::process::ExitCode {
+    node_agent_proxy::run(std::env::args_os().collect())
+}
