@@ -105,6 +105,10 @@ impl Worker {
         match result {
             Ok(_) => Ok(()),
             Err(error) if namespace_terminating(&error) => Ok(()),
+            // The store is behind: its event wakes the Service again.
+            Err(kube::Error::Api(status)) if status.code == 409 && current.is_some() => {
+                Err(kube::Error::Api(status).into())
+            }
             Err(error) => {
                 let text = format!("Failed to {verb} {key}: {}", message(&error));
                 self.recorder.event(&wanted.object_ref(&()), EventType::Warning, reason, &text);

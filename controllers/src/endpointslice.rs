@@ -137,7 +137,9 @@ impl Worker {
 
     async fn execute(&self, key: &Key, service: &Service, plan: plan::Plan) -> Result<()> {
         let result = self.write(key, plan).await;
-        if let Err(error) = &result {
+        if let Err(error) = &result
+            && !matches!(error, kube::Error::Api(status) if status.code == 409)
+        {
             let text = format!("Error updating Endpoint Slices for Service {key}: {}", message(error));
             self.recorder.event(&service.object_ref(&()), EventType::Warning, "FailedToUpdateEndpointSlices", &text);
         }

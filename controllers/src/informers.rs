@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 
 use k8s_openapi::api::{
     apps::v1::{Deployment, ReplicaSet},
+    batch::v1::{CronJob, Job},
     coordination::v1::Lease,
     core::v1::{ConfigMap, Endpoints, Namespace, Node, ReplicationController, Service, ServiceAccount},
     discovery::v1::EndpointSlice,
@@ -17,9 +18,11 @@ use crate::{informer::Informer, pod::Pod};
 pub struct Informers {
     client: Client,
     shutdown: CancellationToken,
+    cron_jobs: OnceLock<Informer<CronJob>>,
     deployments: OnceLock<Informer<Deployment>>,
     endpoint_slices: OnceLock<Informer<EndpointSlice>>,
     endpoints: OnceLock<Informer<Endpoints>>,
+    jobs: OnceLock<Informer<Job>>,
     namespaces: OnceLock<Informer<Namespace>>,
     node_leases: OnceLock<Informer<Lease>>,
     nodes: OnceLock<Informer<Node>>,
@@ -59,9 +62,11 @@ macro_rules! informers {
 }
 
 informers! {
+    cron_jobs: CronJob,
     deployments: Deployment,
     endpoint_slices: EndpointSlice,
     endpoints: Endpoints,
+    jobs: Job,
     namespaces: Namespace,
     nodes: Node,
     pods: Pod,

@@ -22,10 +22,12 @@ mod pod_control;
 mod queue;
 mod service_pods;
 
+mod cronjob;
 mod deployment;
 mod endpoints;
 mod endpointslice;
 mod garbagecollector;
+mod job;
 mod namespace;
 mod nodeipam;
 mod nodelifecycle;
@@ -35,15 +37,18 @@ mod replication;
 mod root_ca_certificate_publisher;
 mod serviceaccount;
 mod tainteviction;
+mod ttlafterfinished;
 
 use controller::Controller;
 
 /// Every controller, by name. Leaving one out of this list makes its module dead code, which does not compile.
 const CONTROLLERS: &[Controller] = &[
+    cronjob::CONTROLLER,
     deployment::CONTROLLER,
     endpoints::CONTROLLER,
     endpointslice::CONTROLLER,
     garbagecollector::CONTROLLER,
+    job::CONTROLLER,
     namespace::CONTROLLER,
     nodeipam::CONTROLLER,
     nodelifecycle::CONTROLLER,
@@ -53,6 +58,7 @@ const CONTROLLERS: &[Controller] = &[
     root_ca_certificate_publisher::CONTROLLER,
     serviceaccount::CONTROLLER,
     tainteviction::CONTROLLER,
+    ttlafterfinished::CONTROLLER,
 ];
 
 /// kube-controller-manager: `args` is the program's name and its flags. Runs until SIGTERM or SIGINT.

@@ -88,6 +88,9 @@ pub struct Options {
     #[arg(long, value_name = "BOOL", default_value = "true", num_args = 0..=1, require_equals = true,
           default_missing_value = "true", value_parser = boolean, action = ArgAction::Set)]
     pub enable_garbage_collector: bool,
+    /// CronJobs synced at a time.
+    #[arg(long, default_value_t = 5, value_name = "N")]
+    pub concurrent_cron_job_syncs: usize,
     /// Deployments synced at a time.
     #[arg(long, default_value_t = 5, value_name = "N")]
     pub concurrent_deployment_syncs: usize,
@@ -97,6 +100,9 @@ pub struct Options {
     /// Garbage collector workers.
     #[arg(long, default_value_t = 20, value_name = "N")]
     pub concurrent_gc_syncs: usize,
+    /// Jobs synced at a time.
+    #[arg(long, default_value_t = 5, value_name = "N")]
+    pub concurrent_job_syncs: usize,
     /// Namespaces synced at a time.
     #[arg(long, default_value_t = 10, value_name = "N")]
     pub concurrent_namespace_syncs: usize,
@@ -112,6 +118,9 @@ pub struct Options {
     /// ServiceAccounts synced at a time.
     #[arg(long, default_value_t = 5, value_name = "N")]
     pub concurrent_serviceaccount_syncs: usize,
+    /// Finished Jobs looked at by the TTL controller at a time.
+    #[arg(long, default_value_t = 5, value_name = "N")]
+    pub concurrent_ttl_after_finished_syncs: usize,
 }
 
 impl Options {

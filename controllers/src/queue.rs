@@ -8,10 +8,13 @@ use std::{
     time::Duration,
 };
 
+use controllers_component_base::run::one_line;
 use parking_lot::Mutex;
 use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
+
+use crate::pod_control::message;
 
 /// The first retry of an item comes after this, each further one after twice as long,
 const BASE_DELAY: Duration = Duration::from_millis(5);
@@ -176,10 +179,13 @@ pub async fn work<T, F, Fut>(
                 match sync(item.clone()).await {
                     Ok(()) => queue.forget(&item),
                     Err(error) => {
-                        if is_conflict(&error) {
-                            debug!("{controller}: {item}: {error:#}");
-                        } else {
-                            info!("{controller}: syncing {item} failed, will retry: {error:#}");
+                        match error.downcast_ref::<kube::Error>() {
+                            // A write lost a race: the everyday reason to try again.
+                            Some(kube::Error::Api(status)) if status.code == 409 => {
+                                debug!("{controller}: {item}: {}", status.message);
+                            }
+                            Some(error) => info!("{controller}: syncing {item} failed, will retry: {}", message(error)),
+                            None => info!("{controller}: syncing {item} failed, will retry: {}", one_line(&error)),
                         }
                         queue.add_rate_limited(item.clone());
                     }
@@ -189,11 +195,6 @@ pub async fn work<T, F, Fut>(
         });
     }
     while tasks.join_next().await.is_some() {}
-}
-
-/// A write lost a race: the everyday reason to try again.
-fn is_conflict(error: &anyhow::Error) -> bool {
-    matches!(error.downcast_ref::<kube::Error>(), Some(kube::Error::Api(status)) if status.code == 409)
 }
 
 #[cfg(test)]

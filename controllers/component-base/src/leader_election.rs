@@ -175,6 +175,16 @@ impl Elector {
         }
     }
 
+    /// The lease as this process, the leader, gives it up; `None` where it does not lead.
+    fn released(&self, wall: Timestamp) -> Option<Lease> {
+        let (lease, _) = self.observed.as_ref().filter(|_| self.leading)?;
+        let transitions = lease.spec.as_ref().and_then(|spec| spec.lease_transitions).unwrap_or(0);
+        let mut spec = self.claim(transitions, wall);
+        spec.holder_identity = Some(String::new());
+        spec.lease_duration_seconds = Some(1);
+        Some(Lease { metadata: lease.metadata.clone(), spec: Some(spec) })
+    }
+
     fn failed(&mut self, now: Instant) -> Output {
         let expired =
             self.renewing_since.is_some_and(|since| now.duration_since(since) >= self.settings.renew_deadline);
@@ -217,7 +227,8 @@ impl Elector {
 }
 
 /// Waits until this process leads, then runs `work` as long as it does. Gives what `work` gives; `Ok` when
-/// `shutdown` came first. `work` is dropped, so stopped at its next await, when leadership is lost.
+/// `shutdown` came first. `work` is dropped, so stopped at its next await, when leadership is lost. Where `work` ends
+/// by itself, after `shutdown`, the lease is released, so that the next process need not wait for it to expire.
 ///
 /// # Errors
 /// `leaderelection lost`, after which the caller should end the process, as upstream's components do.
@@ -276,13 +287,22 @@ where
             }
         }
     };
-    tokio::select! {
+    let result = tokio::select! {
         result = work() => result,
         () = renewal => {
             record("stopped leading");
             bail!("leaderelection lost")
         }
+    };
+    if let Some(lease) = elector.released(Timestamp::now()) {
+        let name = lease.metadata.name.clone().unwrap_or_default();
+        let params = PostParams::default();
+        match tokio::time::timeout(retry_period, leases.replace(&name, &params, &lease)).await {
+            Ok(Ok(_)) => debug!("released lease {lock}"),
+            _ => debug!("could not release lease {lock}"),
+        }
     }
+    result
 }
 
 /// Ticks and does what the elector says until it says to wait; `None` when leadership is lost.
@@ -424,10 +444,9 @@ mod tests {
     fn a_released_lease_is_taken_at_once() {
         let mut stored = None;
         let start = Instant::now();
-        cycle(&mut Elector::new(settings("a")), start, 0, &mut stored);
-        if let Some(spec) = stored.as_mut().and_then(|lease| lease.spec.as_mut()) {
-            spec.holder_identity = Some(String::new());
-        }
+        let mut a = Elector::new(settings("a"));
+        cycle(&mut a, start, 0, &mut stored);
+        stored = a.released(Timestamp::UNIX_EPOCH).map(Box::new);
         let mut b = Elector::new(settings("b"));
         cycle(&mut b, start, 1, &mut stored);
         assert!(b.leading());
