@@ -1,10 +1,5 @@
 //! The one executable: picks the component by its first argument, or by the name of the link it was called by.
 
-#[cfg_attr(not(test), expect(dead_code, reason = "the command `up` is about to use it"))]
-mod kubeconfig;
-#[cfg_attr(not(test), expect(dead_code, reason = "the command `up` is about to use it"))]
-mod pki;
-
 mod down;
 mod kubeconfig;
 mod pki;
@@ -25,7 +20,7 @@ type Entry = fn(Vec<OsString>) -> ExitCode;
 const COMPONENTS: &[(&str, &str, Entry)] = &[
     ("apiserver", "kube-apiserver", apiserver::run),
     ("controllers", "kube-controller-manager", controllers::run),
-    ("dns", "kybern-dns", node_agent_dns::run),
+    //DNS ("dns", "kybern-dns", node_agent_dns::run),
     ("down", "kybern-down", down::run),
     ("node-agent", "kubelet", node_agent::run),
     ("proxy", "kube-proxy", node_agent_proxy::run),
