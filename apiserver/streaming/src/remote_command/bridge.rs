@@ -1,5 +1,6 @@
 //! Joining a client's streams to a command that runs elsewhere, e.g. WebSocket v5 from kubectl to SPDY v4.
 
+use std::convert::Infallible;
 use std::io;
 
 use bytes::BytesMut;
@@ -39,7 +40,7 @@ pub async fn bridge(server: ServerStreams, client: ClientStreams) -> Status {
         };
         tokio::join!(stdin, resizes);
         // The command decides when it is over.
-        std::future::pending::<()>().await;
+        std::future::pending::<Infallible>().await
     };
     let output = async {
         let copied = tokio::join!(copy_output(client.stdout, stdout), copy_output(client.stderr, stderr));
@@ -51,16 +52,11 @@ pub async fn bridge(server: ServerStreams, client: ClientStreams) -> Status {
     };
     let result = tokio::select! {
         result = output => result.translated(),
-        () = input => unreachable_end(),
+        never = input => match never {},
         () = client_gone => return Status::internal_error("client went away"),
     };
     status.finish(result.clone()).await;
     result
-}
-
-/// The end of a future that never ends.
-fn unreachable_end() -> Status {
-    Status::internal_error("input ended the command")
 }
 
 async fn copy_input(mut from: BoxRead, mut to: BoxWrite) {

@@ -161,7 +161,7 @@ async fn spdy_streams(connection: Connection, protocol: &str, options: Options) 
         if slot.is_none() {
             missing -= 1;
         }
-        *slot = incoming.accept();
+        *slot = Some(incoming.accept());
     }
     if protocol == V1
         && let Some(stdin) = &stdin

@@ -185,22 +185,20 @@ impl Connection {
 }
 
 /// A stream the peer asks for. Dropping it refuses the stream.
-pub struct Incoming(Option<Stream>);
+pub struct Incoming(Stream);
 
 impl Incoming {
     /// The headers the peer sent.
     #[must_use]
     pub fn headers(&self) -> &Headers {
-        static NONE: std::sync::LazyLock<Headers> = std::sync::LazyLock::new(Headers::default);
-        self.0.as_ref().map_or(&NONE, Stream::headers)
+        self.0.headers()
     }
 
-    /// Answers the peer and takes the stream. `None` when it is gone already.
+    /// Answers the peer and takes the stream.
     #[must_use]
-    pub fn accept(mut self) -> Option<Stream> {
-        let stream = self.0.take()?;
-        stream.reply();
-        Some(stream)
+    pub fn accept(self) -> Stream {
+        self.0.reply();
+        self.0
     }
 }
 
@@ -430,7 +428,7 @@ impl Core {
             self.remote_finished(&stream);
         }
         // Without a receiver the stream is dropped here, which refuses it.
-        let _ = accept.tx.send(Incoming(Some(Stream::new(stream, handle))));
+        let _ = accept.tx.send(Incoming(Stream::new(stream, handle)));
     }
 
     fn remote_finished(&self, stream: &StreamState) {

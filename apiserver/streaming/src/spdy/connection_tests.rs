@@ -15,7 +15,7 @@ fn named(name: &str) -> Headers {
 }
 
 async fn opened(a: &Connection, b: &Connection, name: &str) -> (Stream, Stream) {
-    let (near, far) = tokio::join!(a.open(named(name)), async { b.accept().await.unwrap().accept().unwrap() });
+    let (near, far) = tokio::join!(a.open(named(name)), async { b.accept().await.unwrap().accept() });
     (near.unwrap(), far)
 }
 
@@ -154,7 +154,7 @@ impl Peer {
 async fn a_peer_without_windows_is_served() {
     let (server, mut peer) = Peer::new(Role::Server);
     peer.syn(1).await;
-    let mut stream = server.accept().await.unwrap().accept().unwrap();
+    let mut stream = server.accept().await.unwrap().accept();
     assert!(matches!(peer.next().await, Some(Frame::SynReply { stream: 1, fin: false, .. })));
     // More than the initial window, which this peer never widens.
     let data = vec![7; 300_000];
@@ -193,7 +193,7 @@ async fn a_peer_without_windows_is_served() {
 async fn bad_streams_are_reset_and_strange_frames_ignored() {
     let (server, mut peer) = Peer::new(Role::Server);
     peer.syn(5).await;
-    let _stream = server.accept().await.unwrap().accept().unwrap();
+    let _stream = server.accept().await.unwrap().accept();
     assert!(matches!(peer.next().await, Some(Frame::SynReply { stream: 5, .. })));
     for bad in [3, 5, 2] {
         peer.syn(bad).await;
@@ -212,7 +212,7 @@ async fn the_end_of_the_transport_is_an_error_unless_announced() {
     for announced in [false, true] {
         let (server, mut peer) = Peer::new(Role::Server);
         peer.syn(1).await;
-        let mut stream = server.accept().await.unwrap().accept().unwrap();
+        let mut stream = server.accept().await.unwrap().accept();
         peer.send(Frame::Data { stream: 1, fin: false, data: Bytes::from_static(b"part") }).await;
         if announced {
             peer.send(Frame::GoAway { last_good_stream: 0, status: 0 }).await;
