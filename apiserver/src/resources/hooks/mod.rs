@@ -15,6 +15,7 @@ mod event;
 mod namespace;
 mod node;
 mod pod;
+mod rbac;
 
 /// The hooks of one kind. Every method has the behaviour of a kind without rules as its default.
 ///
@@ -91,6 +92,7 @@ pub fn of(group: &str, kind: &str) -> Arc<dyn Hooks> {
         ("", "Namespace") => Arc::new(namespace::Namespace),
         ("", "Node") => Arc::new(node::Node),
         ("", "Pod") => Arc::new(pod::Pod),
+        ("rbac.authorization.k8s.io", _) => Arc::new(rbac::Rbac),
         _ => Arc::new(Plain),
     }
 }
