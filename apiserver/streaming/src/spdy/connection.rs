@@ -5,28 +5,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-use bytes::BytesMut;
 use parking_lot::Mutex;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout};
 
-use super::codec::{Decoder, Encoder, Frame, FrameError, Limits, RstStatus};
+use super::codec::{Frame, Limits, RstStatus};
+use super::driver::run;
 use super::headers::Headers;
 use super::stream::Stream;
 use crate::Io;
 use crate::inbox::{End, Inbox};
-use crate::outbox::{Drain, Outbox, TryNext, channel};
+use crate::outbox::{Outbox, channel};
 
 /// How long a peer may take to answer a new stream or to close its side, as upstream waits.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long the peer's remaining bytes are read, and ours written, once one side is over.
-const CLOSE_GRACE: Duration = Duration::from_secs(5);
-/// Answers that may wait for a peer that sends but does not read.
-const MAX_PENDING_CONTROL: usize = 4096;
-/// Bytes written to the transport at once.
-const WRITE_BATCH: usize = 64 * 1024;
-const READ_BATCH: usize = 32 * 1024;
 
 /// Which end of the connection this is: clients open odd streams, servers even ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -218,7 +210,7 @@ pub(super) struct Core {
     pub(super) peer_has_windows: AtomicBool,
     state: Mutex<State>,
     role: Role,
-    active: Mutex<Instant>,
+    pub(super) active: Mutex<Instant>,
     closing: watch::Sender<bool>,
     closed: watch::Sender<bool>,
 }
@@ -261,7 +253,7 @@ impl StreamState {
 }
 
 /// Makes streams of the peer's requests.
-struct Accept {
+pub(super) struct Accept {
     handle: std::sync::Weak<Handle>,
     tx: mpsc::UnboundedSender<Incoming>,
 }
@@ -273,7 +265,7 @@ impl Core {
     }
 
     /// Completes when this side has been closing for `grace`.
-    async fn closing_for(&self, grace: Duration) {
+    pub(super) async fn closing_for(&self, grace: Duration) {
         // The sender lives as long as `self`, so an error cannot be.
         let _ = self.closing.subscribe().wait_for(|closing| *closing).await;
         tokio::time::sleep(grace).await;
@@ -295,7 +287,7 @@ impl Core {
         self.state.lock().streams.get(&id).cloned()
     }
 
-    fn send_ping(&self, answer: Option<oneshot::Sender<()>>) {
+    pub(super) fn send_ping(&self, answer: Option<oneshot::Sender<()>>) {
         let mut state = self.state.lock();
         let id = state.next_ping;
         state.next_ping = if id > 0x7fff_fffd { if self.role == Role::Client { 1 } else { 2 } } else { id + 2 };
@@ -307,7 +299,7 @@ impl Core {
         self.outbox.control(Frame::Ping { id });
     }
 
-    fn begin_close(&self) {
+    pub(super) fn begin_close(&self) {
         let mut state = self.state.lock();
         if std::mem::replace(&mut state.closing, true) {
             return;
@@ -324,7 +316,7 @@ impl Core {
     }
 
     /// Ends all streams: nothing comes any more.
-    fn end(&self) {
+    pub(super) fn end(&self) {
         let streams = {
             let mut state = self.state.lock();
             state.pings.clear();
@@ -341,11 +333,11 @@ impl Core {
         self.closed.send_replace(true);
     }
 
-    fn touch(&self) {
+    pub(super) fn touch(&self) {
         *self.active.lock() = Instant::now();
     }
 
-    async fn handle(&self, frame: Frame, accept: &Accept) {
+    pub(super) async fn handle(&self, frame: Frame, accept: &Accept) {
         match frame {
             Frame::SynStream { stream, fin, unidirectional, headers, .. } => {
                 self.syn_stream(stream, fin, unidirectional, headers, accept);
@@ -438,129 +430,6 @@ impl Core {
             self.remove(stream.id);
         }
     }
-}
-
-async fn run(core: Arc<Core>, io: impl Io, drain: Drain<Frame>, accept: Accept) {
-    let (read_half, write_half) = tokio::io::split(io);
-    let mut reader = std::pin::pin!(read(&core, read_half, accept));
-    let mut writer = std::pin::pin!(write(&core, write_half, drain));
-    tokio::select! {
-        result = &mut reader => {
-            if let Err(error) = result {
-                tracing::debug!(%error, "SPDY connection ends");
-            }
-            core.end();
-            core.outbox.close();
-            // What was written before may still be of use to a peer that only closed its side.
-            let _ = timeout(CLOSE_GRACE, writer).await;
-        }
-        result = &mut writer => {
-            if result.is_ok() {
-                core.begin_close();
-            }
-            // If writing failed, what the peer sent before it went away is still to be read. After a close the rest is
-            // read too: closing a socket with unread bytes resets it, which could cost the peer our last ones.
-            tokio::select! {
-                _ = &mut reader => {}
-                () = core.closing_for(CLOSE_GRACE) => {}
-            }
-            core.end();
-        }
-    }
-}
-
-#[derive(Debug, thiserror::Error)]
-enum ReadError {
-    #[error(transparent)]
-    Io(#[from] std::io::Error),
-    #[error(transparent)]
-    Frame(#[from] FrameError),
-    #[error("peer does not read its answers")]
-    Flood,
-    #[error("idle for too long")]
-    Idle,
-}
-
-async fn read(core: &Core, mut io: impl AsyncRead + Unpin, accept: Accept) -> Result<(), ReadError> {
-    let mut decoder = Decoder::new(core.config.limits);
-    let mut buf = BytesMut::new();
-    let mut tick = core.config.ping_period.map(|period| {
-        let mut tick = tokio::time::interval_at(Instant::now() + period, period);
-        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        tick
-    });
-    loop {
-        while let Some(frame) = decoder.decode(&mut buf)? {
-            core.handle(frame, &accept).await;
-            if core.outbox.pending_control() > MAX_PENDING_CONTROL {
-                return Err(ReadError::Flood);
-            }
-        }
-        buf.reserve(READ_BATCH);
-        let idle_at = core.config.idle_timeout.map(|idle| *core.active.lock() + idle);
-        tokio::select! {
-            n = io.read_buf(&mut buf) => {
-                if n? == 0 {
-                    return Ok(());
-                }
-                core.touch();
-            }
-            () = sleep_until(idle_at) => {
-                let idle = core.config.idle_timeout.unwrap_or_default();
-                if core.active.lock().elapsed() >= idle {
-                    return Err(ReadError::Idle);
-                }
-            }
-            () = next_tick(&mut tick) => core.send_ping(None),
-        }
-    }
-}
-
-async fn sleep_until(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at).await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn next_tick(tick: &mut Option<tokio::time::Interval>) {
-    match tick {
-        Some(tick) => {
-            tick.tick().await;
-        }
-        None => std::future::pending().await,
-    }
-}
-
-async fn write(core: &Core, mut io: impl AsyncWrite + Unpin, mut drain: Drain<Frame>) -> Result<(), ReadError> {
-    let mut encoder = Encoder::default();
-    let mut out = BytesMut::new();
-    let mut open = true;
-    while open && let Some(first) = drain.next().await {
-        encoder.encode(&first.frame, &mut out)?;
-        // Their budget is given back once they are written.
-        let mut batch = vec![first];
-        while out.len() < WRITE_BATCH {
-            match drain.try_next() {
-                TryNext::Frame(taken) => {
-                    encoder.encode(&taken.frame, &mut out)?;
-                    batch.push(taken);
-                }
-                TryNext::Empty => break,
-                TryNext::Closed => {
-                    open = false;
-                    break;
-                }
-            }
-        }
-        io.write_all(&out).await?;
-        io.flush().await?;
-        out.clear();
-        core.touch();
-    }
-    // A peer that is gone already has nothing to be told.
-    let _ = io.shutdown().await;
-    Ok(())
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
+use super::super::codec::{Decoder, Encoder};
 use super::*;
 
 fn pair(config: Config) -> (Connection, Connection) {

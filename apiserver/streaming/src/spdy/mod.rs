@@ -8,6 +8,7 @@
 mod codec;
 mod connection;
 mod dictionary;
+mod driver;
 mod headers;
 mod stream;
 
