@@ -64,6 +64,22 @@ fn mismatches() {
             "array into Go struct field ObjectMeta.metadata.labels of type map[string]string",
         ),
         (r#"[]"#, "array into Go value of type v1.Deployment"),
+        (
+            r#"{"spec":{"template":{"spec":{"volumes":[{"emptyDir":[]}]}}}}"#,
+            "array into Go struct field Volume.spec.template.spec.volumes.VolumeSource.emptyDir of type v1.EmptyDirVolumeSource",
+        ),
+        (
+            r#"{"spec":{"strategy":{"rollingUpdate":{"maxSurge":1.5}}}}"#,
+            "number 1.5 into Go struct field RollingUpdateDeployment.spec.strategy.rollingUpdate.maxSurge of type int32",
+        ),
+        (
+            r#"{"spec":{"replicas":"x"},"metadata":{"creationTimestamp":5}}"#,
+            "number into Go struct field ObjectMeta.metadata.creationTimestamp of type string",
+        ),
+        (
+            r#"{"spec":{"template":{"spec":{"containers":[{"resources":{"limits":[]}}]}}}}"#,
+            "array into Go struct field ResourceRequirements.spec.template.spec.containers.resources.limits of type v1.ResourceList",
+        ),
     ] {
         assert_eq!(error("apps", "Deployment", text), format!("json: cannot unmarshal {expected}"));
     }

@@ -34,8 +34,8 @@ impl Arbitrary {
                 let value = self.value(&field.shape, depth + 1);
                 // An empty list that Go always writes becomes nil in protobuf.
                 let empty = value.as_array().is_some_and(Vec::is_empty) || value.as_object().is_some_and(Map::is_empty);
-                if !(empty && field.omit == Omit::Never && !matches!(field.shape, Shape::Object(_))) && !value.is_null()
-                {
+                let becomes_nil = empty && field.omit == Omit::Never && !matches!(field.shape, Shape::Object(_));
+                if !becomes_nil && !value.is_null() {
                     map.insert(field.name.to_string(), value);
                 }
             }
@@ -123,11 +123,11 @@ proptest! {
             }
         }
         let mut text = Vec::new();
-        if protobuf::to_json(builtin.ty, "v1", "Kind", &message, &mut text).is_ok() {
-            if let Ok(value) = protobuf::decode_object(builtin.ty, "v1", "Kind", &message) {
-                let encoded = json::to_vec(builtin.ty, &value);
-                prop_assert_eq!(String::from_utf8_lossy(&encoded), String::from_utf8_lossy(&text));
-            }
+        if protobuf::to_json(builtin.ty, "v1", "Kind", &message, &mut text).is_ok()
+            && let Ok(value) = protobuf::decode_object(builtin.ty, "v1", "Kind", &message)
+        {
+            let encoded = json::to_vec(builtin.ty, &value);
+            prop_assert_eq!(String::from_utf8_lossy(&encoded), String::from_utf8_lossy(&text));
         }
     }
 

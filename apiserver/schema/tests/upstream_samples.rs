@@ -67,10 +67,19 @@ fn compare(path: &Path) -> Option<String> {
     if let Err(error) = protobuf::to_json(ty, envelope.api_version, envelope.kind, envelope.raw, &mut transcoded) {
         return Some(format!("{stem}: to JSON: {error}"));
     }
+    // The fixtures pass no conversion, which gives claim templates their kind.
+    let claim = r#"{"kind":"PersistentVolumeClaim","apiVersion":"v1","#;
+    if kind == "StatefulSet" {
+        transcoded = String::from_utf8(transcoded).unwrap().replace(claim, "{").into_bytes();
+    }
     if transcoded != text.as_bytes() {
         return Some(format!("{stem}: to JSON differs {}", difference(&transcoded, text.as_bytes())));
     }
-    let value = protobuf::decode_object(ty, envelope.api_version, envelope.kind, envelope.raw).unwrap();
+    let mut value = protobuf::decode(ty, envelope.raw).unwrap();
+    if !kind.is_empty() {
+        value["kind"] = kind.into();
+        value["apiVersion"] = api_version.into();
+    }
     (value != decoded.value).then(|| format!("{stem}: decoded values differ"))
 }
 

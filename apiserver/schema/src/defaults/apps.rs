@@ -1,6 +1,6 @@
 //! Defaults of apps/v1.
 
-use super::{Default, Object, child_or_new, set_absent, set_empty, text};
+use super::{Default, Object, child, child_or_new, children, set_absent, set_empty, text};
 
 pub const DEFAULTS: &[Default] = &[
     ("io.k8s.api.apps.v1.DaemonSet", daemon_set),
@@ -37,6 +37,10 @@ fn daemon_set(set: &mut Object) {
 
 fn stateful_set(set: &mut Object) {
     let spec = child_or_new(set, "spec");
+    for claim in children(spec, "volumeClaimTemplates") {
+        set_empty(claim, "kind", "PersistentVolumeClaim");
+        set_empty(claim, "apiVersion", "v1");
+    }
     set_empty(spec, "podManagementPolicy", "OrderedReady");
     let strategy = child_or_new(spec, "updateStrategy");
     if text(strategy, "type").is_empty() {
@@ -44,7 +48,7 @@ fn stateful_set(set: &mut Object) {
         child_or_new(strategy, "rollingUpdate");
     }
     if text(strategy, "type") == "RollingUpdate"
-        && let Some(update) = super::child(strategy, "rollingUpdate")
+        && let Some(update) = child(strategy, "rollingUpdate")
     {
         set_absent(update, "partition", 0);
     }

@@ -9,8 +9,17 @@ pub const DEFAULTS: &[Default] = &[
     ("io.k8s.api.autoscaling.v2.HorizontalPodAutoscaler", autoscaler),
 ];
 
+/// The annotation in which version 1 keeps what it has no fields for.
+const METRICS: &str = "autoscaling.alpha.kubernetes.io/metrics";
+
 fn autoscaler_v1(autoscaler: &mut Object) {
-    set_absent(child_or_new(autoscaler, "spec"), "minReplicas", 1);
+    let annotations = child(autoscaler, "metadata").and_then(|metadata| child(metadata, "annotations"));
+    let has_metrics = annotations.is_some_and(|annotations| annotations.contains_key(METRICS));
+    let spec = child_or_new(autoscaler, "spec");
+    set_absent(spec, "minReplicas", 1);
+    if !has_metrics {
+        set_absent(spec, "targetCPUUtilizationPercentage", 80);
+    }
 }
 
 fn autoscaler(autoscaler: &mut Object) {

@@ -1,5 +1,7 @@
 //! Defaults of the core group.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::image::set_pull_policy;
@@ -149,6 +151,15 @@ fn pod(pod: &mut Object) {
 }
 
 fn pod_spec(spec: &mut Object) {
+    // The deprecated name follows the other, and stands in for it.
+    let deprecated = text(spec, "serviceAccount").to_owned();
+    if !deprecated.is_empty() {
+        set_empty(spec, "serviceAccountName", deprecated);
+    }
+    let name = text(spec, "serviceAccountName").to_owned();
+    if !name.is_empty() {
+        spec.insert("serviceAccount".into(), name.into());
+    }
     set_empty(spec, "dnsPolicy", "ClusterFirst");
     set_empty(spec, "restartPolicy", "Always");
     set_absent(spec, "securityContext", json!({}));
@@ -171,6 +182,14 @@ fn replication_controller(controller: &mut Object) {
 }
 
 fn secret(secret: &mut Object) {
+    if let Some(Value::Object(texts)) = secret.remove("stringData")
+        && !texts.is_empty()
+    {
+        let data = child_or_new(secret, "data");
+        for (key, value) in texts {
+            data.insert(key, STANDARD.encode(value.as_str().unwrap_or_default()).into());
+        }
+    }
     set_empty(secret, "type", "Opaque");
 }
 

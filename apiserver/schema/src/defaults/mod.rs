@@ -4,7 +4,9 @@
 //! then the declared defaults of its fields (`+default=`), then the fields themselves. That is the order of upstream's
 //! generated defaulters. Like those, it does not look into maps.
 //!
-//! Default functions follow the feature gates as they stand by default in 1.36.
+//! Default functions follow the feature gates as they stand by default in 1.36. A few of them also do what upstream
+//! does when it converts to and from its internal types, and what clients see as defaults: `serviceAccount` beside
+//! `serviceAccountName`, `stringData` taken into `data`, the kind of a StatefulSet's claim templates.
 
 mod admissionregistration;
 mod apiextensions;
@@ -81,7 +83,7 @@ static PLANS: LazyLock<HashMap<&'static str, Plan>> = LazyLock::new(|| {
             let function = functions.get(name).copied();
             let concerned = |field: &Field| {
                 !field.default.is_empty()
-                    || is_resource_list(field)
+                    || is_rounded(ty, field)
                     || element(&field.shape).is_some_and(|inner| plans.contains_key(&*inner.name))
             };
             if function.is_some() || ty.fields.iter().any(concerned) {
@@ -103,8 +105,9 @@ fn element(shape: &Shape) -> Option<&Type> {
     }
 }
 
-fn is_resource_list(field: &Field) -> bool {
-    field.go_type == "v1.ResourceList"
+/// Amounts of resources are rounded; the node group registers no defaulters.
+fn is_rounded(ty: &Type, field: &Field) -> bool {
+    field.go_type == "v1.ResourceList" && !ty.name.starts_with("io.k8s.api.node.")
 }
 
 fn walk(ty: &Type, object: &mut Object) {
@@ -120,7 +123,7 @@ fn walk(ty: &Type, object: &mut Object) {
             continue;
         }
         declared(field, object);
-        if is_resource_list(field) {
+        if is_rounded(ty, field) {
             round_up(object.get_mut(&*field.name));
             continue;
         }

@@ -115,6 +115,7 @@ fn workloads() {
     );
     assert_eq!(set["spec"]["updateStrategy"], json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 0}}));
     assert_eq!(set["spec"]["volumeClaimTemplates"][0]["status"]["phase"], "Pending");
+    assert_eq!(set["spec"]["volumeClaimTemplates"][0]["kind"], "PersistentVolumeClaim");
     assert_eq!(set["spec"]["volumeClaimTemplates"][0]["spec"]["volumeMode"], "Filesystem");
 
     let job = defaulted("batch", "v1", "Job", json!({"spec": {"template": {"metadata": {"labels": {"a": "b"}}}}}));
@@ -155,4 +156,16 @@ fn autoscaler() {
         })
     );
     assert_eq!(autoscaler["spec"]["behavior"]["scaleUp"]["policies"][0]["type"], "Pods");
+}
+
+/// What upstream does in conversion.
+#[test]
+fn converted() {
+    let pod = defaulted("", "v1", "Pod", json!({"spec": {"serviceAccount": "a"}}));
+    assert_eq!(pod["spec"]["serviceAccountName"], "a");
+    let secret = defaulted("", "v1", "Secret", json!({"data": {"a": "AA==", "b": "AA=="}, "stringData": {"a": "hi"}}));
+    assert_eq!(secret["data"], json!({"a": "aGk=", "b": "AA=="}));
+    assert!(secret.get("stringData").is_none());
+    let class = defaulted("node.k8s.io", "v1", "RuntimeClass", json!({"overhead": {"podFixed": {"cpu": "10u"}}}));
+    assert_eq!(class["overhead"]["podFixed"]["cpu"], "10u");
 }

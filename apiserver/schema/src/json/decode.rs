@@ -7,7 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Number, Value};
 
 use super::lexer::{Lexer, Start};
-use super::{DecodeError, DecodeOptions, Decoded, Problem, TypeMeta, encode};
+use super::lookup::{Seen, find, inlined};
+use super::{DecodeError, DecodeOptions, Decoded, Problem, encode};
 use crate::quantity::Quantity;
 use crate::time::{Instant, format_duration, parse_duration};
 use crate::types::{Field, Omit, SchemaOr, Shape, Type};
@@ -17,64 +18,19 @@ const MAX_PROBLEMS: usize = 100;
 
 /// Decodes a body as an object of this type. Linear in the length of the body.
 pub fn decode(ty: &Type, body: &[u8], options: DecodeOptions) -> Result<Decoded, DecodeError> {
-    let mut decoder =
-        Decoder { lexer: Lexer::new(body), options, path: Vec::new(), problems: Vec::new(), mismatch: None };
+    let mut decoder = Decoder {
+        lexer: Lexer::new(body),
+        options,
+        path: Vec::new(),
+        problems: Vec::new(),
+        mismatch: None,
+        refusal: None,
+    };
     let value = decoder.root(ty)?;
     decoder.lexer.end()?;
-    match decoder.mismatch {
+    match decoder.refusal.or(decoder.mismatch) {
         Some(mismatch) => Err(DecodeError::Mismatch(mismatch)),
         None => Ok(Decoded { value, problems: decoder.problems }),
-    }
-}
-
-/// Reads `apiVersion` and `kind` of a body and checks that all of it is JSON.
-///
-/// The error text begins as upstream's: `couldn't get version/kind; json parse error: ...`.
-pub fn type_meta(body: &[u8]) -> Result<TypeMeta, DecodeError> {
-    let mut lexer = Lexer::new(body);
-    let mut meta = TypeMeta::default();
-    let mut mismatch = None;
-    let read = |lexer: &mut Lexer, meta: &mut TypeMeta, mismatch: &mut Option<String>| -> Result<(), DecodeError> {
-        let start = lexer.start()?;
-        if start != Start::Object {
-            lexer.skip()?;
-            if start != Start::Null {
-                let found = described(start);
-                *mismatch = Some(format!(
-                    "json: cannot unmarshal {found} into Go value of type struct {{ APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }}"
-                ));
-            }
-            return Ok(());
-        }
-        let mut more = lexer.open(b'}')?;
-        while more {
-            let key = lexer.key()?;
-            let target = match &*key {
-                "apiVersion" => Some(&mut meta.api_version),
-                "kind" => Some(&mut meta.kind),
-                _ => None,
-            };
-            match (target, lexer.start()?) {
-                (Some(target), Start::String) => *target = lexer.string()?.into_owned(),
-                (Some(_), start) if start != Start::Null => {
-                    lexer.skip()?;
-                    mismatch.get_or_insert_with(|| {
-                        let found = described(start);
-                        format!("json: cannot unmarshal {found} into Go struct field .{key} of type string")
-                    });
-                }
-                _ => lexer.skip()?,
-            }
-            more = lexer.next_entry()?;
-        }
-        Ok(())
-    };
-    let prefix = "couldn't get version/kind; json parse error: ";
-    let outcome = read(&mut lexer, &mut meta, &mut mismatch).and_then(|()| lexer.end());
-    match (outcome, mismatch) {
-        (Err(error), _) => Err(DecodeError::Syntax(format!("{prefix}{error}"))),
-        (Ok(()), Some(mismatch)) => Err(DecodeError::Mismatch(format!("{prefix}{mismatch}"))),
-        (Ok(()), None) => Ok(meta),
     }
 }
 
@@ -85,6 +41,8 @@ struct Decoder<'a, 't> {
     problems: Vec<Problem>,
     /// The first mismatch; decoding goes on after it, since a syntax error would take precedence.
     mismatch: Option<String>,
+    /// The first error of a type that reads itself (quantities, times); in Go it ends decoding, so it counts more.
+    refusal: Option<String>,
 }
 
 enum Segment<'a, 't> {
@@ -341,38 +299,36 @@ impl<'a, 't> Decoder<'a, 't> {
         match Quantity::parse(text.trim()) {
             Ok(quantity) => Ok(Value::String(quantity.to_string())),
             Err(error) => {
-                self.fail(error.to_string());
+                self.refuse(error.to_string());
                 Ok(Value::Null)
             }
         }
     }
 
     fn int_or_string(&mut self) -> Read {
-        match self.lexer.start()? {
-            Start::String => Ok(Value::String(self.lexer.string()?.into_owned())),
+        let found = match self.lexer.start()? {
+            Start::String => return Ok(Value::String(self.lexer.string()?.into_owned())),
             Start::Number => {
                 let text = self.lexer.number()?;
                 match text.parse::<i32>() {
-                    Ok(int) => Ok(Value::from(int)),
-                    Err(_) => {
-                        self.fail(format!("json: cannot unmarshal number {text} into Go value of type int32"));
-                        Ok(Value::Null)
-                    }
+                    Ok(int) => return Ok(Value::from(int)),
+                    Err(_) => Cow::Owned(format!("number {text}")),
                 }
             }
             start => {
                 self.lexer.skip()?;
-                self.fail(format!("json: cannot unmarshal {} into Go value of type int32", described(start)));
-                Ok(Value::Null)
+                Cow::Borrowed(described(start))
             }
-        }
+        };
+        self.refuse(self.described_mismatch(&found, "int32"));
+        Ok(Value::Null)
     }
 
     fn time(&mut self, shape: &Shape) -> Read {
         let start = self.lexer.start()?;
         if start != Start::String {
             self.lexer.skip()?;
-            self.fail(format!("json: cannot unmarshal {} into Go value of type string", described(start)));
+            self.refuse(self.described_mismatch(described(start), "string"));
             return Ok(Value::Null);
         }
         let text = self.lexer.string()?;
@@ -384,7 +340,7 @@ impl<'a, 't> Decoder<'a, 't> {
         match parsed {
             Ok(value) => Ok(value),
             Err(error) => {
-                self.fail(error);
+                self.refuse(error);
                 Ok(Value::Null)
             }
         }
@@ -410,7 +366,7 @@ impl<'a, 't> Decoder<'a, 't> {
             (SchemaOr::Bool, Start::True | Start::False) => self.any(),
             (SchemaOr::Bool, _) => {
                 self.lexer.skip()?;
-                self.fail("boolean or JSON schema expected".into());
+                self.refuse("boolean or JSON schema expected".into());
                 Ok(Value::Null)
             }
             _ => {
@@ -448,9 +404,12 @@ impl<'a, 't> Decoder<'a, 't> {
     }
 
     fn mismatch(&mut self, found: &str, expected: &str) {
-        if self.mismatch.is_some() {
-            return;
+        if self.mismatch.is_none() {
+            self.mismatch = Some(self.described_mismatch(found, expected));
         }
+    }
+
+    fn described_mismatch(&self, found: &str, expected: &str) -> String {
         let mut names = Vec::new();
         let mut last = None;
         for segment in &self.path {
@@ -460,18 +419,22 @@ impl<'a, 't> Decoder<'a, 't> {
                 last = Some(*owner);
             }
         }
-        self.mismatch = Some(match last {
+        match last {
             Some(owner) => format!(
                 "json: cannot unmarshal {found} into Go struct field {}.{} of type {expected}",
                 owner.short_name(),
                 names.join(".")
             ),
             None => format!("json: cannot unmarshal {found} into Go value of type {expected}"),
-        });
+        }
     }
 
     fn fail(&mut self, error: String) {
         self.mismatch.get_or_insert(error);
+    }
+
+    fn refuse(&mut self, error: String) {
+        self.refusal.get_or_insert(error);
     }
 }
 
@@ -491,7 +454,8 @@ fn push_name(path: &mut String, name: &str) {
     path.push_str(name);
 }
 
-fn described(start: Start) -> &'static str {
+/// What Go's errors call a value.
+pub fn described(start: Start) -> &'static str {
     match start {
         Start::Object => "object",
         Start::Array => "array",
@@ -508,24 +472,6 @@ fn go_name(ty: &Type) -> String {
         (Some(name), Some(package)) => format!("{package}.{name}"),
         _ => ty.name.to_string(),
     }
-}
-
-/// The Go names of the embedded structs through which a field is reached.
-fn inlined<'t>(ty: &'t Type, name: &str, names: &mut Vec<&'t str>) -> bool {
-    for field in ty.fields.iter() {
-        match &field.shape {
-            Shape::Object(inner) if field.name.is_empty() => {
-                names.push(inner.short_name());
-                if inlined(inner, name, names) {
-                    return true;
-                }
-                names.pop();
-            }
-            _ if field.name == name => return true,
-            _ => {}
-        }
-    }
-    false
 }
 
 /// Whether Go would leave the field out.
@@ -551,43 +497,5 @@ fn fill(ty: &Type, map: &mut Map<String, Value>) {
                 }
             }
         }
-    }
-}
-
-/// The field of this name and its place among the fields; the search begins where the last one ended, since
-/// texts mostly follow the order of the struct.
-fn find<'t>(ty: &'t Type, name: &str, hint: &mut usize, level: u32) -> Option<(&'t Field, Option<u32>)> {
-    let fields = &*ty.fields;
-    for offset in 0..fields.len() {
-        let mut at = *hint + offset;
-        if at >= fields.len() {
-            at -= fields.len();
-        }
-        let field = &fields[at];
-        if field.name.is_empty() {
-            if let Shape::Object(inner) = &field.shape
-                && let Some(found) = find(inner, name, &mut 0, level + 1)
-            {
-                return Some(found);
-            }
-        } else if *field.name == *name {
-            *hint = if at + 1 < fields.len() { at + 1 } else { 0 };
-            return Some((field, (at < 64 && level < 3).then_some(at as u32 + level * 64)));
-        }
-    }
-    None
-}
-
-/// Which fields of an object have been met: 64 on each level of embedding.
-#[derive(Default)]
-struct Seen([u64; 3]);
-
-impl Seen {
-    fn again(&mut self, bit: Option<u32>) -> bool {
-        let Some(bit) = bit else { return false };
-        let (word, mask) = (&mut self.0[(bit / 64) as usize], 1 << (bit % 64));
-        let again = *word & mask != 0;
-        *word |= mask;
-        again
     }
 }

@@ -8,15 +8,18 @@
 mod decode;
 mod encode;
 mod lexer;
+mod lookup;
+mod type_meta;
 mod write;
 
 use serde_json::Value;
 use thiserror::Error;
 
-pub use decode::{decode, type_meta};
+pub use decode::decode;
 pub use encode::{encode, encode_untyped, to_vec, zero};
 pub(crate) use encode::{is_empty, slots, write_zero, zero_object};
 pub(crate) use lexer::{MAX_DEPTH, compact, text};
+pub use type_meta::type_meta;
 pub(crate) use write::{float, integer, string};
 
 /// How to decode.

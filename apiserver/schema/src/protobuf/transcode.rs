@@ -17,7 +17,8 @@ use crate::types::{Field, Omit, SchemaOr, Shape, Type};
 /// On error `out` may have grown.
 pub fn to_json(ty: &Type, api_version: &str, kind: &str, raw: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
     out.reserve(raw.len() + raw.len() / 2);
-    let mut transcoder = Transcoder { out, places: Vec::with_capacity(128), depth: 0 };
+    let claim_templates = kind == "StatefulSet";
+    let mut transcoder = Transcoder { out, places: Vec::with_capacity(128), depth: 0, claim_templates };
     transcoder.open(b'{')?;
     let start = transcoder.out.len();
     transcoder.fields(ty, raw, start, Some((api_version, kind)))?;
@@ -29,6 +30,8 @@ struct Transcoder<'o> {
     out: &'o mut Vec<u8>,
     places: Vec<Place>,
     depth: usize,
+    /// Upstream gives the claim templates of a StatefulSet their kind, which protobuf does not carry.
+    claim_templates: bool,
 }
 
 /// Where the tags of a field stand, each plus one; zero for nowhere.
@@ -56,7 +59,8 @@ impl Transcoder<'_> {
     fn object(&mut self, ty: &Type, raw: &[u8]) -> Result<(), Error> {
         self.open(b'{')?;
         let start = self.out.len();
-        self.fields(ty, raw, start, None)?;
+        let claim = self.claim_templates && ty.name.ends_with(".PersistentVolumeClaim");
+        self.fields(ty, raw, start, claim.then_some(("v1", "PersistentVolumeClaim")))?;
         self.close(b'}');
         Ok(())
     }
