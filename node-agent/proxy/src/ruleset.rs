@@ -104,6 +104,7 @@ pub fn is_service_chain(name: &str) -> bool {
 pub struct Existing {
     pub chains: BTreeSet<String>,
     pub sets: BTreeSet<String>,
+    pub maps: BTreeSet<String>,
 }
 
 impl Existing {
@@ -113,7 +114,8 @@ impl Existing {
         for line in listing.lines() {
             match line.split_whitespace().collect::<Vec<_>>()[..] {
                 ["chain", name, "{"] => existing.chains.insert(name.to_string()),
-                ["set" | "map", name, "{"] => existing.sets.insert(name.to_string()),
+                ["set", name, "{"] => existing.sets.insert(name.to_string()),
+                ["map", name, "{"] => existing.maps.insert(name.to_string()),
                 _ => false,
             };
         }
@@ -183,6 +185,9 @@ pub fn full(rules: &RuleSet, config: &Config, node_ips: &[IpAddr], family: Famil
         } else if !rules.affinity_sets.contains_key(set) {
             out.line("delete set", set);
         }
+    }
+    for map in &existing.maps {
+        out.line("flush map", map);
     }
     base::write(config, node_ips, family, existing, &mut |command, rest| out.line(command, rest));
     for (name, seconds) in &rules.affinity_sets {
@@ -291,7 +296,8 @@ mod tests {
                        \tmap service-ips {\n\t}\n\tchain services {\n\t\tip daddr . x vmap @service-ips\n\t}\n}\n";
         let existing = Existing::parse(listing);
         assert_eq!(existing.chains.iter().collect::<Vec<_>>(), ["services"]);
-        assert_eq!(existing.sets.iter().collect::<Vec<_>>(), ["cluster-ips", "service-ips"]);
+        assert_eq!(existing.sets.iter().collect::<Vec<_>>(), ["cluster-ips"]);
+        assert_eq!(existing.maps.iter().collect::<Vec<_>>(), ["service-ips"]);
     }
 
     fn rules(chains: &[(&str, &str)], elements: &[(&str, &str)], affinity: &[(&str, u32)]) -> RuleSet {

@@ -46,7 +46,12 @@ impl World {
         world.connect(&world.pod(0), "pod0", "10.180.1.1", PODS[0]);
         world.connect(&world.pod(1), "pod1", "10.180.2.1", PODS[1]);
         // Without a route to anywhere, the node's own packets to cluster IPs would not reach the rules.
-        for command in ["link add away type dummy", "link set away up", "route add default dev away"] {
+        for command in [
+            "link add away type veth peer name beyond",
+            "link set away up",
+            "link set beyond up",
+            "route add default dev away",
+        ] {
             assert!(ip(&format!("-n {} {command}", world.node())));
         }
         let forwarding = || std::fs::write("/proc/sys/net/ipv4/ip_forward", "1");
@@ -285,8 +290,10 @@ fn through_every_door() {
     assert_eq!(program(&world, &mut table, &state), Sync::Partial);
     assert_eq!(world.servers(&world.client(), "172.30.0.1:80"), BTreeSet::from([PODS[0].to_string()]));
     assert!(table.has_stale_chains());
-    std::thread::scope(|_| std::thread::park_timeout(CHAIN_GRACE + Duration::from_millis(50)));
-    world.on_node(async || table.delete_stale_chains().await);
+    world.on_node(async || {
+        tokio::time::sleep(CHAIN_GRACE + Duration::from_millis(50)).await;
+        table.delete_stale_chains().await;
+    });
     assert!(!table.has_stale_chains() && !tables(&world).contains("__10.180.2.2/8080"));
 
     // UDP: a client that keeps its port is moved off an endpoint that is gone.
