@@ -39,7 +39,11 @@ pub enum Data {
     Ptr(String),
     /// The zone's own.
     Soa,
-    Srv { port: u16, weight: u16, target: String },
+    Srv {
+        port: u16,
+        weight: u16,
+        target: String,
+    },
     Txt(String),
 }
 
@@ -50,7 +54,10 @@ pub enum Answer {
     NotOurs,
     NoSuchName,
     /// Without answers: the name exists, but not with this kind of record.
-    Found { answers: Vec<Record>, additionals: Vec<Record> },
+    Found {
+        answers: Vec<Record>,
+        additionals: Vec<Record>,
+    },
 }
 
 /// Looks up a name.
@@ -80,14 +87,14 @@ pub fn lookup(zone: &Zone, name: &str, kind: Kind) -> Answer {
             Some(ip) => of_kind(name, kind, vec![Data::Address(ip)]),
             None => Answer::NoSuchName,
         },
-        ["svc", namespace, service] => in_service(zone, namespace, service, |found| {
-            service_records(zone, found, name, kind)
-        }),
-        ["svc", namespace, service, endpoint] => in_service(zone, namespace, service, |found| {
-            endpoint_records(zone, found, name, endpoint, kind)
-        }),
-        ["svc", namespace, service, protocol, port] => in_service(zone, namespace, service, |found| {
-            match (protocol.strip_prefix('_'), port.strip_prefix('_')) {
+        ["svc", namespace, service] => {
+            in_service(zone, namespace, service, |found| service_records(zone, found, name, kind))
+        }
+        ["svc", namespace, service, endpoint] => {
+            in_service(zone, namespace, service, |found| endpoint_records(zone, found, name, endpoint, kind))
+        }
+        ["svc", namespace, service, protocol, port] => {
+            in_service(zone, namespace, service, |found| match (protocol.strip_prefix('_'), port.strip_prefix('_')) {
                 (Some(protocol), Some(port)) => {
                     let wanted = |each: &Port| each.name == port && each.protocol == protocol;
                     let (answers, additionals) = services(zone, found, name, &wanted);
@@ -98,8 +105,8 @@ pub fn lookup(zone: &Zone, name: &str, kind: Kind) -> Answer {
                     }
                 }
                 _ => Answer::NoSuchName,
-            }
-        }),
+            })
+        }
         _ => Answer::NoSuchName,
     }
 }
@@ -350,20 +357,29 @@ mod tests {
             (web, Kind::Aaaa, "fd00::7"),
             (web, Kind::Txt, ""),
             (web, Kind::Any, "10.96.0.7, fd00::7"),
-            ("_http._tcp.web.default.svc.cluster.local", Kind::Srv,
-                "100 80 web.default.svc.cluster.local + 10.96.0.7, fd00::7"),
+            (
+                "_http._tcp.web.default.svc.cluster.local",
+                Kind::Srv,
+                "100 80 web.default.svc.cluster.local + 10.96.0.7, fd00::7",
+            ),
             ("_http._tcp.web.default.svc.cluster.local", Kind::A, ""),
             ("_http._udp.web.default.svc.cluster.local", Kind::Srv, "nxdomain"),
-            ("_dns._udp.web.default.svc.cluster.local", Kind::Srv,
-                "100 53 web.default.svc.cluster.local + 10.96.0.7, fd00::7"),
+            (
+                "_dns._udp.web.default.svc.cluster.local",
+                Kind::Srv,
+                "100 53 web.default.svc.cluster.local + 10.96.0.7, fd00::7",
+            ),
             (db, Kind::A, "10.1.0.1, 10.1.0.2"),
             (db, Kind::Aaaa, ""),
             ("db-0.db.default.svc.cluster.local", Kind::A, "10.1.0.1"),
             ("10-1-0-2.db.default.svc.cluster.local", Kind::A, "10.1.0.2"),
             ("10-1-0-1.db.default.svc.cluster.local", Kind::A, "nxdomain"),
-            ("_pg._tcp.db.default.svc.cluster.local", Kind::Srv,
+            (
+                "_pg._tcp.db.default.svc.cluster.local",
+                Kind::Srv,
                 "50 5432 db-0.db.default.svc.cluster.local, 50 5432 10-1-0-2.db.default.svc.cluster.local \
-                 + 10.1.0.1, 10.1.0.2"),
+                 + 10.1.0.1, 10.1.0.2",
+            ),
             ("idle.default.svc.cluster.local", Kind::A, "nxdomain"),
             ("out.default.svc.cluster.local", Kind::A, "example.com"),
             ("out.default.svc.cluster.local", Kind::Cname, "example.com"),

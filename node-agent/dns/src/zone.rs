@@ -58,8 +58,7 @@ impl Endpoint {
 impl Service {
     pub fn parse(service: &ApiService) -> Self {
         let Some(spec) = &service.spec else { return Service::default() };
-        let mut cluster_ips: Vec<IpAddr> =
-            spec.cluster_ips.iter().flatten().filter_map(|ip| ip.parse().ok()).collect();
+        let mut cluster_ips: Vec<IpAddr> = spec.cluster_ips.iter().flatten().filter_map(|ip| ip.parse().ok()).collect();
         if cluster_ips.is_empty() {
             cluster_ips.extend(spec.cluster_ip.as_ref().and_then(|ip| ip.parse::<IpAddr>().ok()));
         }
@@ -88,9 +87,10 @@ impl Slice {
                 port: u16::try_from(port.port?).ok()?,
             })
         });
-        let endpoints = slice.endpoints.iter().flatten().filter(|endpoint| {
-            endpoint.conditions.as_ref().and_then(|conditions| conditions.ready).unwrap_or(true)
-        });
+        let endpoints =
+            slice.endpoints.iter().flatten().filter(|endpoint| {
+                endpoint.conditions.as_ref().and_then(|conditions| conditions.ready).unwrap_or(true)
+            });
         let endpoints = endpoints.flat_map(|endpoint| {
             let hostname = endpoint.hostname.clone().unwrap_or_default();
             let ips = endpoint.addresses.iter().filter_map(|address| address.parse().ok());

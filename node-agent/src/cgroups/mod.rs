@@ -191,7 +191,8 @@ fn detect() -> Version {
     let table = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     let mounts = table.lines().filter_map(|line| {
         let (fields, kind) = line.split_once(" - ")?;
-        (kind.split(' ').next() == Some("cgroup")).then(|| PathBuf::from(fields.split(' ').nth(4).unwrap_or_default()))
+        // Also the empty v2 hierarchy of hybrid machines: runc makes its groups there too, and they must go with the pod.
+        matches!(kind.split(' ').next(), Some("cgroup" | "cgroup2")).then(|| PathBuf::from(fields.split(' ').nth(4).unwrap_or_default()))
     });
     Version::V1(mounts.collect())
 }

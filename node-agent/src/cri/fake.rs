@@ -208,10 +208,6 @@ impl Runtime for FakeRuntime {
         Ok(vec![])
     }
 
-    async fn image_fs(&self) -> Result<Vec<api::FilesystemUsage>> {
-        Ok(vec![])
-    }
-
     async fn container_stats(&self) -> Result<Vec<api::ContainerStats>> {
         Ok(vec![])
     }

@@ -86,7 +86,6 @@ pub trait Runtime: Send + Sync + 'static {
     /// Pulls and returns the image's id.
     async fn pull_image(&self, reference: &str, auth: Option<api::AuthConfig>, sandbox: api::PodSandboxConfig) -> Result<String>;
     async fn list_images(&self) -> Result<Vec<api::Image>>;
-    async fn image_fs(&self) -> Result<Vec<api::FilesystemUsage>>;
 
     async fn container_stats(&self) -> Result<Vec<api::ContainerStats>>;
 }

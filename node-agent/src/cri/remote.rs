@@ -131,11 +131,19 @@ impl Runtime for Remote {
     async fn observe(&self, uid: &str) -> Result<PodRuntime> {
         let mut observed = PodRuntime::default();
         for sandbox in self.sandboxes(Some(uid)).await? {
-            let request = api::PodSandboxStatusRequest { pod_sandbox_id: sandbox.id, verbose: false };
+            let request = api::PodSandboxStatusRequest { pod_sandbox_id: sandbox.id.clone(), verbose: false };
             let status = match self.runtime().pod_sandbox_status(timed(request)).await.map_err(error) {
                 Ok(answer) => answer.into_inner().status.unwrap_or_default(),
                 // Removed between the list and now.
                 Err(Error::NotFound(_)) => continue,
+                // A dead sandbox whose network is half taken down has no status, but can still be removed.
+                Err(Error::Failed(_)) if sandbox.state() == api::PodSandboxState::SandboxNotready => api::PodSandboxStatus {
+                    state: sandbox.state,
+                    id: sandbox.id,
+                    metadata: sandbox.metadata,
+                    created_at: sandbox.created_at,
+                    ..Default::default()
+                },
                 Err(error) => return Err(error),
             };
             let ready = status.state() == api::PodSandboxState::SandboxReady;
@@ -257,10 +265,6 @@ impl Runtime for Remote {
 
     async fn list_images(&self) -> Result<Vec<api::Image>> {
         Ok(self.images().list_images(timed(api::ListImagesRequest { filter: None })).await.map_err(error)?.into_inner().images)
-    }
-
-    async fn image_fs(&self) -> Result<Vec<api::FilesystemUsage>> {
-        Ok(self.images().image_fs_info(timed(api::ImageFsInfoRequest {})).await.map_err(error)?.into_inner().image_filesystems)
     }
 
     async fn container_stats(&self) -> Result<Vec<api::ContainerStats>> {

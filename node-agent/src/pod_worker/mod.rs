@@ -178,11 +178,11 @@ impl Worker {
         };
         self.set_status(&target, &fresh);
         match result {
-            Ok(Some(until)) => {
+            Ok(until) => {
+                let Some(until) = [until, self.deadline(&target)].into_iter().flatten().min() else { return host.config.sync_frequency };
                 let wait = until.duration_since(Timestamp::now());
                 Duration::try_from(wait).unwrap_or_default().clamp(Duration::from_millis(50), host.config.sync_frequency)
             }
-            Ok(None) => host.config.sync_frequency,
             Err(error) => {
                 debug!("pod {}: {error}", pod::full_name(&target));
                 RETRY
@@ -193,6 +193,7 @@ impl Worker {
     async fn sync_terminating(&mut self, desired: &Desired, observed: &PodRuntime, grace: i64) -> Duration {
         let host = self.host.clone();
         let target = desired.pod.clone();
+        host.probes.stop_liveness_and_startup(pod::uid(&target));
         let mut updates = self.desired.clone();
         let shorter = async move {
             loop {
@@ -258,12 +259,17 @@ impl Worker {
         }
     }
 
+    /// When the pod's activeDeadlineSeconds are over.
+    fn deadline(&self, target: &Pod) -> Option<Timestamp> {
+        let seconds = u64::try_from(pod::spec(target).active_deadline_seconds?).ok()?;
+        let status = self.host.statuses.get(pod::uid(target)).or_else(|| target.status.clone())?;
+        Some(status.start_time?.0 + Duration::from_secs(seconds))
+    }
+
     /// Ends the pod when it ran for longer than its activeDeadlineSeconds.
     fn check_deadline(&mut self, target: &Pod) {
-        let Some(seconds) = pod::spec(target).active_deadline_seconds.and_then(|seconds| u64::try_from(seconds).ok()) else { return };
-        let status = self.host.statuses.get(pod::uid(target)).or_else(|| target.status.clone()).unwrap_or_default();
-        let Some(start) = status.start_time else { return };
-        if self.failed.is_none() && !self.stage.ending() && Timestamp::now() >= start.0 + Duration::from_secs(seconds) {
+        let Some(deadline) = self.deadline(target) else { return };
+        if self.failed.is_none() && !self.stage.ending() && Timestamp::now() >= deadline {
             let message = "Pod was active on the node longer than the specified deadline";
             self.host.pod_event(target, EventType::Normal, "DeadlineExceeded", message);
             self.failed = Some(("DeadlineExceeded".into(), message.into()));

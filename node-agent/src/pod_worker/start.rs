@@ -146,6 +146,7 @@ impl Worker {
             tokens: &host.tokens,
             facts: host.facts(&ips),
             memory_backed: true,
+            established: !observed.containers.is_empty(),
         };
         let result = volumes::set_up_all(&request).await;
         result.inspect_err(|error| host.pod_event(target, EventType::Warning, "FailedMount", error))

@@ -61,14 +61,14 @@ pub struct Prober {
 
 struct PodProbes {
     results: ProbeResults,
-    tasks: Vec<AbortHandle>,
+    tasks: Vec<(Kind, AbortHandle)>,
     /// Wakes the pod's worker.
     wake: Arc<Notify>,
 }
 
 impl Drop for PodProbes {
     fn drop(&mut self) {
-        for task in &self.tasks {
+        for (_, task) in &self.tasks {
             task.abort();
         }
     }
@@ -93,14 +93,23 @@ impl Prober {
                         probe: probe.clone(),
                         kind,
                     };
-                    tasks.push(tokio::spawn(task.run()).abort_handle());
+                    tasks.push((kind, tokio::spawn(task.run()).abort_handle()));
                 }
             }
         }
         pods.insert(pod::uid(target).to_string(), PodProbes { results: ProbeResults::default(), tasks, wake: wake.clone() });
     }
 
-    /// Ends the liveness and startup probes' effect for a pod that is being deleted: it must not be restarted.
+    /// Ends the pod's liveness and startup probes: while it is being stopped, only its readiness matters.
+    pub fn stop_liveness_and_startup(&self, uid: &str) {
+        if let Some(probes) = self.pods.lock().get(uid) {
+            for (_, task) in probes.tasks.iter().filter(|(kind, _)| *kind != Kind::Readiness) {
+                task.abort();
+            }
+        }
+    }
+
+    /// Ends the pod's probes and forgets their results.
     pub fn remove(&self, uid: &str) {
         self.pods.lock().remove(uid);
     }

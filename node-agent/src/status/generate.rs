@@ -110,11 +110,12 @@ pub fn generate(input: &Input) -> PodStatus {
     all_conditions.extend(owned);
 
     let mut ips = input.observed.ips();
+    if ips.is_empty() && (pod::host_network(pod) || input.observed.ready_sandbox().is_none()) {
+        // A pod that ended keeps the address it had.
+        ips = input.old.pod_ips.iter().flatten().map(|ip| ip.ip.clone()).collect();
+    }
     if ips.is_empty() && pod::host_network(pod) {
-        ips = match input.old.pod_ips.as_deref() {
-            Some(old) if !old.is_empty() => old.iter().map(|ip| ip.ip.clone()).collect(),
-            _ => input.host_ips.to_vec(),
-        };
+        ips = input.host_ips.to_vec();
     }
     let some = |list: Vec<ContainerStatus>| (!list.is_empty()).then_some(list);
     PodStatus {

@@ -28,10 +28,6 @@ impl VolumePlugin for ConfigMapVolume {
         volume.config_map.is_some()
     }
 
-    fn refreshes(&self) -> bool {
-        true
-    }
-
     async fn set_up(&self, request: &Request<'_>, volume: &Volume) -> Result<PathBuf, String> {
         let source = volume.config_map.clone().unwrap_or_default();
         let data = data(request.objects.config_map(pod::namespace(request.pod), &source.name).await.map(config_map_data), source.optional)?;

@@ -26,10 +26,6 @@ impl VolumePlugin for DownwardApiVolume {
         volume.downward_api.is_some()
     }
 
-    fn refreshes(&self) -> bool {
-        true
-    }
-
     async fn set_up(&self, request: &Request<'_>, volume: &Volume) -> Result<PathBuf, String> {
         let source = volume.downward_api.clone().unwrap_or_default();
         let payload = files(request, source.items.as_deref().unwrap_or_default(), mode(source.default_mode))?;

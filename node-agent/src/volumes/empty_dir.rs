@@ -21,10 +21,6 @@ impl VolumePlugin for EmptyDirVolume {
         volume.empty_dir.is_some()
     }
 
-    fn refreshes(&self) -> bool {
-        false
-    }
-
     async fn set_up(&self, request: &Request<'_>, volume: &Volume) -> Result<PathBuf, String> {
         let source = volume.empty_dir.clone().unwrap_or_default();
         let path = request.pod_dir.join("volumes").join(self.directory()).join(&volume.name);

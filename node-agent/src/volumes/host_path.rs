@@ -20,10 +20,6 @@ impl VolumePlugin for HostPathVolume {
         volume.host_path.is_some()
     }
 
-    fn refreshes(&self) -> bool {
-        false
-    }
-
     async fn set_up(&self, _: &Request<'_>, volume: &Volume) -> Result<PathBuf, String> {
         let source = volume.host_path.clone().unwrap_or_default();
         let path = PathBuf::from(&source.path);

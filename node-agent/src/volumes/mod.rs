@@ -21,6 +21,7 @@ use std::{
 
 use async_trait::async_trait;
 use k8s_openapi::api::core::v1::{Pod, Volume};
+use tracing::debug;
 
 use crate::{field_ref::NodeFacts, objects::Objects, pod};
 
@@ -42,9 +43,8 @@ pub trait VolumePlugin: Send + Sync {
     /// The directory name of its volumes under a pod's `volumes/`, as upstream has it.
     fn directory(&self) -> &'static str;
     fn supports(&self, volume: &Volume) -> bool;
-    /// Whether the content follows an API object and is set up again from time to time.
-    fn refreshes(&self) -> bool;
-    /// Makes the volume, or brings its content up to date; idempotent. Returns the host path to mount.
+    /// Makes the volume, or brings its content up to date; idempotent: it is called with every sync of the pod.
+    /// Returns the host path to mount.
     ///
     /// # Errors
     /// One line for the pod's FailedMount event.
@@ -61,6 +61,8 @@ pub struct Request<'a> {
     pub facts: NodeFacts<'a>,
     /// Secrets and tokens live on a tmpfs (needs the right to mount).
     pub memory_backed: bool,
+    /// The pod has containers already: where an object cannot be read now, what was read before serves on.
+    pub established: bool,
 }
 
 impl Request<'_> {
@@ -93,18 +95,20 @@ pub async fn set_up_all(request: &Request<'_>) -> Result<BTreeMap<String, PathBu
     let mut paths = BTreeMap::new();
     for volume in used(request.pod) {
         let plugin = plugin_of(volume)?;
-        let path = plugin
-            .set_up(request, volume)
-            .await
-            .map_err(|error| format!("MountVolume.SetUp failed for volume {:?} : {error}", volume.name))?;
+        let path = match plugin.set_up(request, volume).await {
+            Ok(path) => path,
+            Err(error) => {
+                let before = request.pod_dir.join("volumes").join(plugin.directory()).join(&volume.name);
+                if !(request.established && before.is_dir()) {
+                    return Err(format!("MountVolume.SetUp failed for volume {:?} : {error}", volume.name));
+                }
+                debug!("volume {} of pod {} stays as it is: {error}", volume.name, pod::full_name(request.pod));
+                before
+            }
+        };
         paths.insert(volume.name.clone(), path);
     }
     Ok(paths)
-}
-
-/// Whether any volume of the pod follows API objects.
-pub fn refreshes(target: &Pod) -> bool {
-    used(target).any(|volume| plugin_of(volume).is_ok_and(|plugin| plugin.refreshes()))
 }
 
 /// Unmounts everything below the pod's directory and removes the directory.
@@ -190,6 +194,7 @@ mod testing {
                 tokens: &self.tokens,
                 facts: NodeFacts { host_ips: &[], pod_ips: &[], allocatable: &self.allocatable },
                 memory_backed: false,
+                established: false,
             };
             let volume = &pod::spec(pod).volumes.as_ref().unwrap()[0];
             plugin_of(volume)?.set_up(&request, volume).await
@@ -213,6 +218,5 @@ mod tests {
     fn only_mounted_volumes_count() {
         let pod = pod_of("{volumes: [{name: a, emptyDir: {}}, {name: b, secret: {}}], containers: [{name: c, volumeMounts: [{name: a, mountPath: /x}]}]}");
         assert_eq!(used(&pod).count(), 1);
-        assert!(!refreshes(&pod));
     }
 }

@@ -29,10 +29,6 @@ impl VolumePlugin for ProjectedVolume {
         volume.projected.is_some()
     }
 
-    fn refreshes(&self) -> bool {
-        true
-    }
-
     async fn set_up(&self, request: &Request<'_>, volume: &Volume) -> Result<PathBuf, String> {
         let source = volume.projected.clone().unwrap_or_default();
         let mut payload = Payload::new();

@@ -25,10 +25,6 @@ impl VolumePlugin for SecretVolume {
         volume.secret.is_some()
     }
 
-    fn refreshes(&self) -> bool {
-        true
-    }
-
     async fn set_up(&self, request: &Request<'_>, volume: &Volume) -> Result<PathBuf, String> {
         let source = volume.secret.clone().unwrap_or_default();
         let name = source.secret_name.unwrap_or_default();
