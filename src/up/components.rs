@@ -157,6 +157,7 @@ impl Cluster<'_> {
                 flag("tls-private-key-file", pki.key(pki::KUBELET)),
                 flag("client-ca-file", pki.certificate(pki::CA)),
                 "--anonymous-auth=false".into(),
+                "--read-only-port=0".into(),
                 "--authentication-token-webhook=true".into(),
                 "--authorization-mode=Webhook".into(),
                 flag("cluster-dns", self.dns_address.to_string()),

@@ -84,6 +84,7 @@ oom_score = -999
   stream_server_port = "0"
   enable_unprivileged_ports = true
   enable_unprivileged_icmp = true
+  restrict_oom_score_adj = {restrict}
 
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "{cni}"
@@ -102,9 +103,19 @@ oom_score = -999
         state = dir.join("state").display(),
         opt = dir.join("opt").display(),
         socket = socket.display(),
+        restrict = !may_lower_oom_scores(),
         cni = programs.cni.display(),
         conf = data.join("cni").display(),
     )
+}
+
+/// Whether processes may be made less likely to be killed than this one: CAP_SYS_RESOURCE, number 24, which
+/// some virtual machines withhold from root.
+fn may_lower_oom_scores() -> bool {
+    const SYS_RESOURCE: u64 = 1 << 24;
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    effective.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_none_or(|mask| mask & SYS_RESOURCE != 0)
 }
 
 /// Waits until containerd answers.
