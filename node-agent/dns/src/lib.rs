@@ -46,7 +46,7 @@ pub struct Flags {
     /// Where the resolvers for all other names stand; an empty value: there are none.
     #[arg(long, value_name = "FILE", default_value = "/etc/resolv.conf")]
     pub resolv_conf: PathBuf,
-    /// Where to serve /health and /metrics' neighbours; an empty value serves none.
+    /// Where to serve /health; an empty value serves none.
     #[arg(long, value_name = "IP:PORT", default_value = "0.0.0.0:8080")]
     pub health_bind_address: String,
     /// Where to serve /ready; an empty value serves none.
