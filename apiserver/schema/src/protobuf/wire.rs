@@ -32,6 +32,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The next field number and wire type; `None` at the end.
+    #[inline]
     pub fn tag(&mut self) -> Result<Option<(u32, u8)>, Error> {
         if self.at >= self.bytes.len() {
             return Ok(None);
@@ -44,7 +45,19 @@ impl<'a> Reader<'a> {
         Ok(Some((number, (tag & 7) as u8)))
     }
 
+    #[inline]
     pub fn varint(&mut self) -> Result<u64, Error> {
+        // Most are one byte.
+        match self.bytes.get(self.at) {
+            Some(&byte) if byte < 0x80 => {
+                self.at += 1;
+                Ok(u64::from(byte))
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    fn long_varint(&mut self) -> Result<u64, Error> {
         let mut value = 0;
         let mut shift = 0;
         loop {
@@ -67,6 +80,7 @@ impl<'a> Reader<'a> {
         Ok(u64::from_le_bytes(*bytes))
     }
 
+    #[inline]
     pub fn bytes(&mut self) -> Result<&'a [u8], Error> {
         let length = usize::try_from(self.varint()?).map_err(|_| Error::Overflow)?;
         let end = self.at.checked_add(length).ok_or(Error::Overflow)?;
@@ -75,6 +89,7 @@ impl<'a> Reader<'a> {
         Ok(bytes)
     }
 
+    #[inline]
     pub fn skip(&mut self, wire: u8) -> Result<(), Error> {
         match wire {
             VARINT => self.varint().map(drop),
