@@ -20,7 +20,7 @@ type Entry = fn(Vec<OsString>) -> ExitCode;
 const COMPONENTS: &[(&str, &str, Entry)] = &[
     ("apiserver", "kube-apiserver", apiserver::run),
     ("controllers", "kube-controller-manager", controllers::run),
-    //DNS ("dns", "kybern-dns", node_agent_dns::run),
+    ("dns", "kybern-dns", node_agent_dns::run),
     ("down", "kybern-down", down::run),
     ("node-agent", "kubelet", node_agent::run),
     ("proxy", "kube-proxy", node_agent_proxy::run),
