@@ -46,7 +46,9 @@ pub async fn run(flags: Flags, shutdown: CancellationToken) -> Result<()> {
     let client = client::build(client::config(Some(kubeconfig), "kubelet").await?)?;
 
     let runtime: Arc<dyn Runtime> = Arc::new(Remote::new(&config.runtime_socket).context("cannot make a CRI client")?);
-    let Some((runtime_name, runtime_version)) = await_runtime(runtime.as_ref(), &config, &shutdown).await else { return Ok(()) };
+    let Some((runtime_name, runtime_version)) = await_runtime(runtime.as_ref(), &config, &shutdown).await else {
+        return Ok(());
+    };
     info!("container runtime {runtime_name} {runtime_version}");
     let version = format!("{runtime_name}://{runtime_version}");
     let status = Arc::new(node::NodeStatus::new(config.clone(), runtime.clone(), version));
@@ -75,7 +77,13 @@ pub async fn run(flags: Flags, shutdown: CancellationToken) -> Result<()> {
     let node_uid = registered.metadata.uid.clone().unwrap_or_default();
     starting_event(&host);
 
-    let lease = node::renew_lease(client.clone(), host.config.node_name.clone(), node_uid, host.config.node_lease_duration, shutdown.clone());
+    let lease = node::renew_lease(
+        client.clone(),
+        host.config.node_name.clone(),
+        node_uid,
+        host.config.node_lease_duration,
+        shutdown.clone(),
+    );
     tokio::spawn(lease);
     tokio::spawn(node::report_status(client.clone(), host.clone(), status, registered, shutdown.clone()));
     let statuses = host.statuses.clone();
@@ -100,14 +108,21 @@ fn check_machine(config: &Config) -> Result<()> {
 }
 
 /// Waits for the runtime to answer; `None` on shutdown.
-async fn await_runtime(runtime: &dyn Runtime, config: &Config, shutdown: &CancellationToken) -> Option<(String, String)> {
+async fn await_runtime(
+    runtime: &dyn Runtime,
+    config: &Config,
+    shutdown: &CancellationToken,
+) -> Option<(String, String)> {
     let mut said = false;
     loop {
         match runtime.version().await {
             Ok(version) => return Some(version),
             Err(error) => {
                 if !std::mem::replace(&mut said, true) {
-                    warn!("container runtime at {} does not answer, waiting for it: {error}", config.runtime_socket.display());
+                    warn!(
+                        "container runtime at {} does not answer, waiting for it: {error}",
+                        config.runtime_socket.display()
+                    );
                 }
             }
         }
@@ -120,7 +135,8 @@ async fn await_runtime(runtime: &dyn Runtime, config: &Config, shutdown: &Cancel
 
 fn starting_event(host: &Host) {
     let name = host.config.node_name.clone();
-    let node = ObjectReference { kind: Some("Node".into()), name: Some(name.clone()), uid: Some(name), ..Default::default() };
+    let node =
+        ObjectReference { kind: Some("Node".into()), name: Some(name.clone()), uid: Some(name), ..Default::default() };
     host.recorder.event(&node, EventType::Normal, "Starting", "Starting kubelet.");
 }
 
@@ -131,6 +147,12 @@ async fn rotate_logs(host: Arc<Host>, shutdown: CancellationToken) {
             () = shutdown.cancelled() => return,
         }
         let config = &host.config;
-        container_log::rotate::rotate_all(host.runtime.as_ref(), &config.pod_logs_dir, config.log_max_size, config.log_max_files).await;
+        container_log::rotate::rotate_all(
+            host.runtime.as_ref(),
+            &config.pod_logs_dir,
+            config.log_max_size,
+            config.log_max_files,
+        )
+        .await;
     }
 }

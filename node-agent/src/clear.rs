@@ -20,7 +20,8 @@ pub async fn clear(socket: &Path, root_dir: &Path) -> Result<usize> {
         runtime.remove_sandbox(&sandbox.id).await.with_context(|| format!("cannot remove the pod {}", sandbox.id))?;
     }
     let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();
-    let below = mounts.lines().filter_map(|line| line.split(' ').nth(1)).filter(|at| Path::new(at).starts_with(root_dir));
+    let below =
+        mounts.lines().filter_map(|line| line.split(' ').nth(1)).filter(|at| Path::new(at).starts_with(root_dir));
     for mount in below.collect::<Vec<_>>().into_iter().rev() {
         if let Err(error) = rustix::mount::unmount(mount, rustix::mount::UnmountFlags::DETACH) {
             tracing::warn!(mount, %error, "cannot unmount");

@@ -170,10 +170,14 @@ impl Config {
     /// One line that names the flag, field or file that is wrong.
     pub fn new(flags: &Flags) -> Result<Self> {
         if flags.bootstrap_kubeconfig.is_some() {
-            bail!("--bootstrap-kubeconfig is not supported yet: give --kubeconfig with a client certificate of the node");
+            bail!(
+                "--bootstrap-kubeconfig is not supported yet: give --kubeconfig with a client certificate of the node"
+            );
         }
         if flags.pod_infra_container_image.is_some() {
-            warn!("--pod-infra-container-image is deprecated and has no effect: the sandbox image is the container runtime's setting");
+            warn!(
+                "--pod-infra-container-image is deprecated and has no effect: the sandbox image is the container runtime's setting"
+            );
         }
         let file = match &flags.config {
             Some(path) => read(path)?,
@@ -207,7 +211,8 @@ impl Config {
             // Zero means "the default" in a KubeletConfiguration.
             Ok(Some(parsed).filter(|duration| !duration.is_zero()))
         };
-        let log_max_size = flags.container_log_max_size.clone().or(file.container_log_max_size).unwrap_or_else(|| "10Mi".into());
+        let log_max_size =
+            flags.container_log_max_size.clone().or(file.container_log_max_size).unwrap_or_else(|| "10Mi".into());
         let node_name = match &flags.hostname_override {
             Some(name) => name.trim().to_lowercase(),
             None => controllers_component_base::hostname(),
@@ -215,7 +220,8 @@ impl Config {
         if node_name.is_empty() {
             bail!("--hostname-override is empty");
         }
-        let node_ips = if flags.node_ip.is_empty() { vec![crate::node::machine::default_ip()] } else { flags.node_ip.clone() };
+        let node_ips =
+            if flags.node_ip.is_empty() { vec![crate::node::machine::default_ip()] } else { flags.node_ip.clone() };
         let driver = flags.cgroup_driver.clone().or(file.cgroup_driver).unwrap_or_else(|| "cgroupfs".into());
         Ok(Self {
             node_name,
@@ -233,23 +239,39 @@ impl Config {
                 true => file.cluster_dns.unwrap_or_default(),
             },
             cluster_domain: flags.cluster_domain.clone().or(file.cluster_domain).unwrap_or_default(),
-            resolv_conf: Some(flags.resolv_conf.clone().or(file.resolv_conf).unwrap_or_else(|| "/etc/resolv.conf".into()))
-                .filter(|path| !path.as_os_str().is_empty()),
+            resolv_conf: Some(
+                flags.resolv_conf.clone().or(file.resolv_conf).unwrap_or_else(|| "/etc/resolv.conf".into()),
+            )
+            .filter(|path| !path.as_os_str().is_empty()),
             runtime_socket: socket_path(&endpoint)?,
             root_dir: flags.root_dir.clone(),
             cert_dir: flags.cert_dir.clone(),
             pod_logs_dir: flags.pod_logs_dir.clone().or(file.pod_logs_dir).unwrap_or_else(|| "/var/log/pods".into()),
-            static_pod_path: flags.pod_manifest_path.clone().or(file.static_pod_path).filter(|path| !path.as_os_str().is_empty()),
+            static_pod_path: flags
+                .pod_manifest_path
+                .clone()
+                .or(file.static_pod_path)
+                .filter(|path| !path.as_os_str().is_empty()),
             serving: Serving {
                 address: flags.address.or(file.address).unwrap_or(IpAddr::from([0, 0, 0, 0])),
                 port: flags.port.or(file.port).unwrap_or(10250),
-                read_only_port: flags.read_only_port.or(file.read_only_port).unwrap_or(if with_file { 0 } else { 10255 }),
-                healthz_address: flags.healthz_bind_address.or(file.healthz_bind_address).unwrap_or(IpAddr::from([127, 0, 0, 1])),
+                read_only_port: flags.read_only_port.or(file.read_only_port).unwrap_or(if with_file {
+                    0
+                } else {
+                    10255
+                }),
+                healthz_address: flags
+                    .healthz_bind_address
+                    .or(file.healthz_bind_address)
+                    .unwrap_or(IpAddr::from([127, 0, 0, 1])),
                 healthz_port: flags.healthz_port.or(file.healthz_port).unwrap_or(10248),
                 tls,
                 client_ca: flags.client_ca_file.clone().or(file.authentication.x509.client_ca_file),
                 anonymous: flags.anonymous_auth.or(file.authentication.anonymous.enabled).unwrap_or(!with_file),
-                token_webhook: flags.authentication_token_webhook.or(file.authentication.webhook.enabled).unwrap_or(with_file),
+                token_webhook: flags
+                    .authentication_token_webhook
+                    .or(file.authentication.webhook.enabled)
+                    .unwrap_or(with_file),
                 authorization_webhook,
             },
             max_pods: flags.max_pods.or(file.max_pods).unwrap_or(110),
@@ -268,8 +290,11 @@ impl Config {
                 .node_status_update_frequency
                 .or(parse_duration("nodeStatusUpdateFrequency", &file.node_status_update_frequency)?)
                 .unwrap_or(Duration::from_secs(10)),
-            node_status_report_frequency: parse_duration("nodeStatusReportFrequency", &file.node_status_report_frequency)?
-                .unwrap_or(Duration::from_secs(300)),
+            node_status_report_frequency: parse_duration(
+                "nodeStatusReportFrequency",
+                &file.node_status_report_frequency,
+            )?
+            .unwrap_or(Duration::from_secs(300)),
             node_lease_duration: Duration::from_secs(file.node_lease_duration_seconds.filter(|s| *s > 0).unwrap_or(40)),
             sync_frequency: flags
                 .sync_frequency
@@ -280,7 +305,8 @@ impl Config {
                 &file.crash_loop_back_off.max_container_restart_period,
             )?
             .unwrap_or(Duration::from_secs(300)),
-            log_max_size: quantity::integer(&log_max_size).with_context(|| format!("containerLogMaxSize: {log_max_size:?} is not a quantity"))?,
+            log_max_size: quantity::integer(&log_max_size)
+                .with_context(|| format!("containerLogMaxSize: {log_max_size:?} is not a quantity"))?,
             log_max_files: flags.container_log_max_files.or(file.container_log_max_files).unwrap_or(5).max(2),
             network: (flags.network_plugin_config == "bridge")
                 .then(|| CniBridge { dir: flags.cni_conf_dir.clone(), bridge: flags.cni_bridge.clone() }),
@@ -313,13 +339,18 @@ fn socket_path(endpoint: &str) -> Result<PathBuf> {
 fn key_values(flag: &str, pairs: &[String]) -> Result<BTreeMap<String, String>> {
     let mut map = BTreeMap::new();
     for pair in pairs.iter().filter(|pair| !pair.is_empty()) {
-        let (key, value) = pair.split_once('=').with_context(|| format!("{flag}: malformed pair {pair:?}, expect key=value"))?;
+        let (key, value) =
+            pair.split_once('=').with_context(|| format!("{flag}: malformed pair {pair:?}, expect key=value"))?;
         map.insert(key.trim().to_string(), value.trim().to_string());
     }
     Ok(map)
 }
 
-fn reserved(flag: &str, given: Option<&[String]>, file: Option<BTreeMap<String, String>>) -> Result<BTreeMap<String, String>> {
+fn reserved(
+    flag: &str,
+    given: Option<&[String]>,
+    file: Option<BTreeMap<String, String>>,
+) -> Result<BTreeMap<String, String>> {
     let map = match given {
         Some(pairs) => key_values(flag, pairs)?,
         None => file.unwrap_or_default(),
@@ -333,7 +364,8 @@ fn reserved(flag: &str, given: Option<&[String]>, file: Option<BTreeMap<String, 
 fn thresholds_of(texts: &[String]) -> Result<BTreeMap<String, String>> {
     let mut map = BTreeMap::new();
     for text in texts.iter().filter(|text| !text.is_empty()) {
-        let (signal, value) = text.split_once('<').with_context(|| format!("--eviction-hard: {text:?} is not signal<value"))?;
+        let (signal, value) =
+            text.split_once('<').with_context(|| format!("--eviction-hard: {text:?} is not signal<value"))?;
         let valid = match value.strip_suffix('%') {
             Some(percent) => percent.parse::<f64>().is_ok(),
             None => quantity::milli(value).is_some(),
@@ -347,9 +379,14 @@ fn thresholds_of(texts: &[String]) -> Result<BTreeMap<String, String>> {
 }
 
 fn default_eviction() -> BTreeMap<String, String> {
-    [("memory.available", "100Mi"), ("nodefs.available", "10%"), ("nodefs.inodesFree", "5%"), ("imagefs.available", "15%")]
-        .map(|(signal, value)| (signal.to_string(), value.to_string()))
-        .into()
+    [
+        ("memory.available", "100Mi"),
+        ("nodefs.available", "10%"),
+        ("nodefs.inodesFree", "5%"),
+        ("imagefs.available", "15%"),
+    ]
+    .map(|(signal, value)| (signal.to_string(), value.to_string()))
+    .into()
 }
 
 /// Parses `key=value:Effect` or `key:Effect`.
@@ -377,7 +414,13 @@ mod tests {
 
     #[test]
     fn defaults_and_flags() {
-        let config = config(&["--hostname-override=N1", "--node-labels=a=b,c=d", "--register-with-taints=k=v:NoSchedule,x:NoExecute", "--node-ip=10.0.0.1"]).unwrap();
+        let config = config(&[
+            "--hostname-override=N1",
+            "--node-labels=a=b,c=d",
+            "--register-with-taints=k=v:NoSchedule,x:NoExecute",
+            "--node-ip=10.0.0.1",
+        ])
+        .unwrap();
         assert_eq!(config.node_name, "n1");
         assert_eq!(config.node_labels["c"], "d");
         assert_eq!(config.taints.len(), 2);
@@ -396,7 +439,10 @@ mod tests {
         .unwrap();
         let config = config(&["--config", path.to_str().unwrap(), "--port=2", "--node-ip=10.0.0.1"]).unwrap();
         assert_eq!((config.max_pods, config.serving.port), (7, 2));
-        assert!(config.serving.authorization_webhook && !config.serving.anonymous, "upstream's file defaults are closed");
+        assert!(
+            config.serving.authorization_webhook && !config.serving.anonymous,
+            "upstream's file defaults are closed"
+        );
         assert!(!config.cgroups.per_qos);
         assert_eq!(config.sync_frequency, Duration::from_secs(60));
         assert_eq!(config.serving.client_ca.as_deref(), Some(Path::new("/ca")));

@@ -20,7 +20,9 @@ pub struct NodeFacts<'a> {
 /// A path that the downward API does not know.
 pub fn pod_field(target: &Pod, path: &str, facts: &NodeFacts) -> Result<String, String> {
     let text = |text: Option<&String>| text.cloned().unwrap_or_default();
-    if let Some((map, key)) = path.split_once('[').and_then(|(map, key)| Some((map, key.strip_suffix("']")?.strip_prefix('\'')?))) {
+    if let Some((map, key)) =
+        path.split_once('[').and_then(|(map, key)| Some((map, key.strip_suffix("']")?.strip_prefix('\'')?)))
+    {
         let source = match map {
             "metadata.annotations" => target.metadata.annotations.as_ref(),
             "metadata.labels" => target.metadata.labels.as_ref(),
@@ -71,9 +73,16 @@ fn quoted(text: &str) -> String {
 ///
 /// # Errors
 /// A resource the downward API does not know, or a divisor that is not a quantity.
-pub fn resource_field(container: &Container, selector: &ResourceFieldSelector, facts: &NodeFacts) -> Result<String, String> {
+pub fn resource_field(
+    container: &Container,
+    selector: &ResourceFieldSelector,
+    facts: &NodeFacts,
+) -> Result<String, String> {
     let resources = container.resources.as_ref();
-    let (kind, name) = selector.resource.split_once('.').ok_or_else(|| format!("unsupported container resource : {}", selector.resource))?;
+    let (kind, name) = selector
+        .resource
+        .split_once('.')
+        .ok_or_else(|| format!("unsupported container resource : {}", selector.resource))?;
     let known = matches!(name, "cpu" | "memory" | "ephemeral-storage") || name.starts_with("hugepages-");
     if !known {
         return Err(format!("unsupported container resource : {}", selector.resource));
@@ -86,7 +95,9 @@ pub fn resource_field(container: &Container, selector: &ResourceFieldSelector, f
     };
     let divisor = match selector.divisor.as_ref().map(|divisor| divisor.0.as_str()) {
         None | Some("0") | Some("") => 1000,
-        Some(text) => quantity::milli(text).filter(|divisor| *divisor > 0).ok_or_else(|| format!("invalid divisor {text:?}"))?,
+        Some(text) => {
+            quantity::milli(text).filter(|divisor| *divisor > 0).ok_or_else(|| format!("invalid divisor {text:?}"))?
+        }
     };
     let milli = milli.unwrap_or(0);
     Ok((milli / divisor + i128::from(milli % divisor > 0)).to_string())
@@ -102,7 +113,11 @@ mod tests {
         let mut pod = pod_of("{nodeName: n, containers: [{name: a}]}");
         pod.metadata.labels = Some([("a".to_string(), "b\"c".to_string()), ("z".to_string(), "1".to_string())].into());
         let allocatable = [("cpu".to_string(), "2".to_string())].into();
-        let facts = NodeFacts { host_ips: &["1.1.1.1".into()], pod_ips: &["2.2.2.2".into(), "::1".into()], allocatable: &allocatable };
+        let facts = NodeFacts {
+            host_ips: &["1.1.1.1".into()],
+            pod_ips: &["2.2.2.2".into(), "::1".into()],
+            allocatable: &allocatable,
+        };
         let get = |path: &str| pod_field(&pod, path, &facts);
         assert_eq!(get("metadata.labels['a']").unwrap(), "b\"c");
         assert_eq!(get("metadata.labels").unwrap(), "a=\"b\\\"c\"\nz=\"1\"\n");

@@ -28,7 +28,12 @@ pub enum Verdict {
 ///
 /// # Errors
 /// The command could not be run.
-pub async fn exec(runtime: &dyn Runtime, container_id: &str, command: Vec<String>, timeout: Duration) -> Result<Verdict, String> {
+pub async fn exec(
+    runtime: &dyn Runtime,
+    container_id: &str,
+    command: Vec<String>,
+    timeout: Duration,
+) -> Result<Verdict, String> {
     let seconds = i64::try_from(timeout.as_secs()).unwrap_or(0);
     match runtime.exec_sync(container_id, command, seconds).await {
         Ok(answer) => {
@@ -48,7 +53,12 @@ pub async fn exec(runtime: &dyn Runtime, container_id: &str, command: Vec<String
 ///
 /// # Errors
 /// A port that the container does not have.
-pub async fn tcp(action: &TCPSocketAction, container: &Container, pod_ip: &str, timeout: Duration) -> Result<Verdict, String> {
+pub async fn tcp(
+    action: &TCPSocketAction,
+    container: &Container,
+    pod_ip: &str,
+    timeout: Duration,
+) -> Result<Verdict, String> {
     let port = port(&action.port, container)?;
     let host = action.host.as_deref().filter(|host| !host.is_empty()).unwrap_or(pod_ip);
     let address = address(host, port);
@@ -63,7 +73,13 @@ pub async fn tcp(action: &TCPSocketAction, container: &Container, pod_ip: &str, 
 ///
 /// # Errors
 /// A port that the container does not have, or a request that cannot be formed.
-pub async fn http_get(action: &HTTPGetAction, container: &Container, pod_ip: &str, timeout: Duration, agent: &str) -> Result<Verdict, String> {
+pub async fn http_get(
+    action: &HTTPGetAction,
+    container: &Container,
+    pod_ip: &str,
+    timeout: Duration,
+    agent: &str,
+) -> Result<Verdict, String> {
     let port = port(&action.port, container)?;
     let host = action.host.as_deref().filter(|host| !host.is_empty()).unwrap_or(pod_ip);
     let tls = action.scheme.as_deref().unwrap_or("HTTP").eq_ignore_ascii_case("https");
@@ -71,7 +87,9 @@ pub async fn http_get(action: &HTTPGetAction, container: &Container, pod_ip: &st
     let path = if path.starts_with('/') { path.to_string() } else { format!("/{path}") };
     let authority = address(host, port);
     let url = format!("{}://{authority}{path}", if tls { "https" } else { "http" });
-    let mut request = Request::get(path.as_str()).body(Empty::<bytes::Bytes>::new()).map_err(|error| format!("invalid request {url}: {error}"))?;
+    let mut request = Request::get(path.as_str())
+        .body(Empty::<bytes::Bytes>::new())
+        .map_err(|error| format!("invalid request {url}: {error}"))?;
     let headers = request.headers_mut();
     let mut set = |name: HeaderName, value: &str| -> Result<(), String> {
         headers.insert(name, HeaderValue::from_str(value).map_err(|error| error.to_string())?);
@@ -82,7 +100,8 @@ pub async fn http_get(action: &HTTPGetAction, container: &Container, pod_ip: &st
     set(header::ACCEPT, "*/*")?;
     set(header::CONNECTION, "close")?;
     for custom in action.http_headers.iter().flatten() {
-        let name = HeaderName::try_from(custom.name.as_str()).map_err(|error| format!("invalid header {:?}: {error}", custom.name))?;
+        let name = HeaderName::try_from(custom.name.as_str())
+            .map_err(|error| format!("invalid header {:?}: {error}", custom.name))?;
         set(name, &custom.value)?;
     }
     let failure = |text: String| Verdict::Failure(format!("Get {url:?}: {text}"));
@@ -105,20 +124,27 @@ pub async fn http_get(action: &HTTPGetAction, container: &Container, pod_ip: &st
             Err(error) => failure(error),
         }
     });
-    Ok(answer.await.unwrap_or_else(|_| failure("context deadline exceeded (Client.Timeout exceeded while awaiting headers)".into())))
+    Ok(answer.await.unwrap_or_else(|_| {
+        failure("context deadline exceeded (Client.Timeout exceeded while awaiting headers)".into())
+    }))
 }
 
 async fn exchange<S>(stream: S, request: Request<Empty<bytes::Bytes>>) -> Result<(u16, String), String>
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static,
 {
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
     let connection = tokio::spawn(connection);
     let answer = sender.send_request(request).await.map_err(|error| error.to_string());
     let result = match answer {
         Ok(answer) => {
             let status = answer.status().as_u16();
-            let body = Limited::new(answer.into_body(), MAX_BODY).collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+            let body = Limited::new(answer.into_body(), MAX_BODY)
+                .collect()
+                .await
+                .map(|body| body.to_bytes())
+                .unwrap_or_default();
             Ok((status, String::from_utf8_lossy(&body).into_owned()))
         }
         Err(error) => Err(error),
@@ -177,7 +203,12 @@ impl rustls::client::danger::ServerCertVerifier for AnyCertificate {
 
 /// A container's static environment, for commands that are expanded without the API.
 pub fn static_environment(container: &Container) -> BTreeMap<&str, &str> {
-    container.env.iter().flatten().filter_map(|variable| Some((variable.name.as_str(), variable.value.as_deref()?))).collect()
+    container
+        .env
+        .iter()
+        .flatten()
+        .filter_map(|variable| Some((variable.name.as_str(), variable.value.as_deref()?)))
+        .collect()
 }
 
 fn port(port: &IntOrString, container: &Container) -> Result<u16, String> {
@@ -205,7 +236,6 @@ fn reason(error: &std::io::Error) -> String {
     text.split(" (os error").next().unwrap_or_default().to_lowercase()
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -225,26 +255,42 @@ mod tests {
     }
 
     async fn get(port: u16) -> Verdict {
-        let action = HTTPGetAction { port: IntOrString::Int(i32::from(port)), path: Some("/x".into()), ..Default::default() };
+        let action =
+            HTTPGetAction { port: IntOrString::Int(i32::from(port)), path: Some("/x".into()), ..Default::default() };
         http_get(&action, &Container::default(), "127.0.0.1", Duration::from_secs(2), "kube-probe/1.36").await.unwrap()
     }
 
     #[tokio::test]
     async fn http() {
-        assert_eq!(get(serve("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await).await, Verdict::Success("ok".into()));
+        assert_eq!(
+            get(serve("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await).await,
+            Verdict::Success("ok".into())
+        );
         assert_eq!(
             get(serve("HTTP/1.1 500 Oops\r\ncontent-length: 0\r\n\r\n").await).await,
             Verdict::Failure("HTTP probe failed with statuscode: 500".into())
         );
-        assert_eq!(get(1).await, Verdict::Failure("Get \"http://127.0.0.1:1/x\": dial tcp 127.0.0.1:1: connect: connection refused".into()));
+        assert_eq!(
+            get(1).await,
+            Verdict::Failure("Get \"http://127.0.0.1:1/x\": dial tcp 127.0.0.1:1: connect: connection refused".into())
+        );
     }
 
     #[tokio::test]
     async fn tcp_by_port_name() {
         let port = serve("").await;
-        let container: Container = serde_saphyr::from_str(&format!("{{name: a, ports: [{{name: web, containerPort: {port}}}]}}")).unwrap();
+        let container: Container =
+            serde_saphyr::from_str(&format!("{{name: a, ports: [{{name: web, containerPort: {port}}}]}}")).unwrap();
         let action = |name: &str| TCPSocketAction { port: IntOrString::String(name.into()), host: None };
-        assert_eq!(tcp(&action("web"), &container, "127.0.0.1", Duration::from_secs(1)).await, Ok(Verdict::Success(String::new())));
-        assert!(tcp(&action("none"), &container, "127.0.0.1", Duration::from_secs(1)).await.unwrap_err().contains("couldn't find port: none"));
+        assert_eq!(
+            tcp(&action("web"), &container, "127.0.0.1", Duration::from_secs(1)).await,
+            Ok(Verdict::Success(String::new()))
+        );
+        assert!(
+            tcp(&action("none"), &container, "127.0.0.1", Duration::from_secs(1))
+                .await
+                .unwrap_err()
+                .contains("couldn't find port: none")
+        );
     }
 }

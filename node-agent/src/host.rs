@@ -8,8 +8,8 @@ use k8s_openapi::api::core::v1::Pod;
 use parking_lot::Mutex;
 
 use crate::{
-    cgroups::Cgroups, config::Config, cri::Runtime, field_ref::NodeFacts, images::Images, objects::Objects, pod, probes::Prober,
-    status::manager::StatusManager, volumes::TokenCache,
+    cgroups::Cgroups, config::Config, cri::Runtime, field_ref::NodeFacts, images::Images, objects::Objects, pod,
+    probes::Prober, status::manager::StatusManager, volumes::TokenCache,
 };
 
 /// One per agent.
@@ -42,7 +42,11 @@ impl Host {
 
     /// `<logs dir>/<namespace>_<name>_<uid>`
     pub fn log_dir(&self, target: &Pod) -> PathBuf {
-        let name = crate::pod_worker::sandbox_config::log_dir_name(pod::namespace(target), pod::name(target), pod::uid(target));
+        let name = crate::pod_worker::sandbox_config::log_dir_name(
+            pod::namespace(target),
+            pod::name(target),
+            pod::uid(target),
+        );
         self.config.pod_logs_dir.join(name)
     }
 

@@ -1,6 +1,10 @@
 //! Images: pull policies, pulling one at a time, the back-off of failed pulls; in upstream's words.
 
-use std::{collections::HashMap, sync::Arc, time::{Duration, Instant}};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use controllers_component_base::events::{EventType, Recorder};
 use jiff::Timestamp;
@@ -32,14 +36,24 @@ struct State {
 impl Images {
     pub fn new(runtime: Arc<dyn Runtime>, recorder: Recorder) -> Self {
         let backoff = Backoff::new(Duration::from_secs(10), Duration::from_secs(300));
-        Self { runtime, recorder, state: Mutex::new(State { backoff, errors: HashMap::new() }), pulling: tokio::sync::Mutex::new(()) }
+        Self {
+            runtime,
+            recorder,
+            state: Mutex::new(State { backoff, errors: HashMap::new() }),
+            pulling: tokio::sync::Mutex::new(()),
+        }
     }
 
     /// Makes sure that a container's image is there, by its pull policy.
     ///
     /// # Errors
     /// The reason and message the container waits with, e.g. ErrImagePull.
-    pub async fn ensure(&self, target: &Pod, container: &Container, sandbox: &api::PodSandboxConfig) -> Result<api::Image, Waiting> {
+    pub async fn ensure(
+        &self,
+        target: &Pod,
+        container: &Container,
+        sandbox: &api::PodSandboxConfig,
+    ) -> Result<api::Image, Waiting> {
         let requested = container.image.as_deref().unwrap_or_default();
         let image = with_default_tag(requested);
         let policy = container.image_pull_policy.as_deref().unwrap_or_else(|| default_policy(&image));
@@ -54,7 +68,11 @@ impl Images {
         })?;
         match (policy, present) {
             ("Never" | "IfNotPresent", Some(image)) => {
-                event(EventType::Normal, "Pulled", &format!("Container image {requested:?} already present on machine"));
+                event(
+                    EventType::Normal,
+                    "Pulled",
+                    &format!("Container image {requested:?} already present on machine"),
+                );
                 return Ok(image);
             }
             ("Never", None) => {
@@ -138,7 +156,11 @@ mod tests {
         let _ = runtime;
         let pod = pod_of(&format!("containers: [{{name: a, image: 'reg/x', imagePullPolicy: {policy}}}]"));
         let container = &pod::spec(&pod).containers[0];
-        images.ensure(&pod, container, &api::PodSandboxConfig::default()).await.map(drop).map_err(|waiting| waiting.reason)
+        images
+            .ensure(&pod, container, &api::PodSandboxConfig::default())
+            .await
+            .map(drop)
+            .map_err(|waiting| waiting.reason)
     }
 
     #[tokio::test]
@@ -152,7 +174,11 @@ mod tests {
         runtime.add_image("reg/x:latest");
         assert!(ensure(&runtime, &images, "IfNotPresent").await.is_ok());
         assert!(ensure(&runtime, &images, "Never").await.is_ok());
-        assert_eq!(ensure(&runtime, &images, "Always").await.unwrap_err(), "ImagePullBackOff", "Always asks the registry");
+        assert_eq!(
+            ensure(&runtime, &images, "Always").await.unwrap_err(),
+            "ImagePullBackOff",
+            "Always asks the registry"
+        );
         let mut messages = vec![];
         while let Ok(event) = events.try_recv() {
             messages.push(event.message.unwrap_or_default());

@@ -7,7 +7,10 @@ use k8s_openapi::api::{
     authentication::v1::TokenRequest,
     core::v1::{ConfigMap, Secret, Service, ServiceAccount},
 };
-use kube::{Api, Client, api::{ListParams, PostParams}};
+use kube::{
+    Api, Client,
+    api::{ListParams, PostParams},
+};
 
 /// Why an object could not be read.
 #[derive(Debug, Clone, thiserror::Error, PartialEq)]
@@ -27,7 +30,8 @@ pub trait Objects: Send + Sync + 'static {
     /// The services of a namespace.
     async fn services(&self, namespace: &str) -> Result<Vec<Service>, Error>;
     /// A token of the service account.
-    async fn token(&self, namespace: &str, service_account: &str, request: TokenRequest) -> Result<TokenRequest, Error>;
+    async fn token(&self, namespace: &str, service_account: &str, request: TokenRequest)
+    -> Result<TokenRequest, Error>;
 }
 
 /// Reads from the API server.
@@ -66,7 +70,12 @@ impl Objects for ApiObjects {
         Ok(Api::namespaced(self.client.clone(), namespace).list(&params).await.map_err(error)?.items)
     }
 
-    async fn token(&self, namespace: &str, service_account: &str, request: TokenRequest) -> Result<TokenRequest, Error> {
+    async fn token(
+        &self,
+        namespace: &str,
+        service_account: &str,
+        request: TokenRequest,
+    ) -> Result<TokenRequest, Error> {
         let api: Api<ServiceAccount> = Api::namespaced(self.client.clone(), namespace);
         api.create_token_request(service_account, &PostParams::default(), &request).await.map_err(error)
     }
@@ -101,21 +110,38 @@ pub mod testing {
     #[async_trait]
     impl Objects for FakeObjects {
         async fn config_map(&self, _: &str, name: &str) -> Result<ConfigMap, Error> {
-            self.config_maps.lock().get(name).cloned().ok_or_else(|| Error::NotFound(format!("configmap \"{name}\" not found")))
+            self.config_maps
+                .lock()
+                .get(name)
+                .cloned()
+                .ok_or_else(|| Error::NotFound(format!("configmap \"{name}\" not found")))
         }
 
         async fn secret(&self, _: &str, name: &str) -> Result<Secret, Error> {
-            self.secrets.lock().get(name).cloned().ok_or_else(|| Error::NotFound(format!("secret \"{name}\" not found")))
+            self.secrets
+                .lock()
+                .get(name)
+                .cloned()
+                .ok_or_else(|| Error::NotFound(format!("secret \"{name}\" not found")))
         }
 
         async fn services(&self, namespace: &str) -> Result<Vec<Service>, Error> {
-            Ok(self.services.lock().iter().filter(|service| service.metadata.namespace.as_deref() == Some(namespace)).cloned().collect())
+            Ok(self
+                .services
+                .lock()
+                .iter()
+                .filter(|service| service.metadata.namespace.as_deref() == Some(namespace))
+                .cloned()
+                .collect())
         }
 
         async fn token(&self, _: &str, _: &str, mut request: TokenRequest) -> Result<TokenRequest, Error> {
             let mut count = self.tokens.lock();
             *count += 1;
-            let expiry = jiff::Timestamp::now() + std::time::Duration::from_secs(request.spec.as_ref().and_then(|spec| spec.expiration_seconds).unwrap_or(3600).unsigned_abs());
+            let expiry = jiff::Timestamp::now()
+                + std::time::Duration::from_secs(
+                    request.spec.as_ref().and_then(|spec| spec.expiration_seconds).unwrap_or(3600).unsigned_abs(),
+                );
             request.status = Some(k8s_openapi::api::authentication::v1::TokenRequestStatus {
                 token: Some(format!("token-{count}")),
                 expiration_timestamp: Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(expiry)),

@@ -139,7 +139,9 @@ pub fn restarts_after_exit(pod: &Pod, container: &Container, exit_code: i32) -> 
 
 /// `Guaranteed`, `Burstable` or `BestEffort`; what the API decided stands.
 pub fn qos_class(pod: &Pod) -> &str {
-    if let Some(class) = pod.status.as_ref().and_then(|status| status.qos_class.as_deref()).filter(|class| !class.is_empty()) {
+    if let Some(class) =
+        pod.status.as_ref().and_then(|status| status.qos_class.as_deref()).filter(|class| !class.is_empty())
+    {
         return class;
     }
     let containers = || spec(pod).containers.iter().chain(init_containers(pod));
@@ -150,13 +152,15 @@ pub fn qos_class(pod: &Pod) -> &str {
     };
     let any = all.iter().any(|resources| {
         ["cpu", "memory"].iter().any(|name| {
-            quantity::limit_milli(*resources, name).unwrap_or(0) > 0 || quantity::request_milli(*resources, name).unwrap_or(0) > 0
+            quantity::limit_milli(*resources, name).unwrap_or(0) > 0
+                || quantity::request_milli(*resources, name).unwrap_or(0) > 0
         })
     });
     let guaranteed = all.iter().all(|resources| {
         ["cpu", "memory"].iter().all(|name| {
             let limit = quantity::limit_milli(*resources, name);
-            limit.is_some_and(|limit| limit > 0) && quantity::request_milli(*resources, name).is_none_or(|request| Some(request) == limit)
+            limit.is_some_and(|limit| limit > 0)
+                && quantity::request_milli(*resources, name).is_none_or(|request| Some(request) == limit)
         })
     });
     match (any, guaranteed) {
@@ -218,16 +222,23 @@ mod tests {
     fn qos() {
         assert_eq!(qos_class(&pod("containers: [{name: a}]")), "BestEffort");
         assert_eq!(qos_class(&pod("containers: [{name: a, resources: {requests: {cpu: 1}}}]")), "Burstable");
-        assert_eq!(qos_class(&pod("containers: [{name: a, resources: {limits: {cpu: '1', memory: 1Gi}}}]")), "Guaranteed");
         assert_eq!(
-            qos_class(&pod("containers: [{name: a, resources: {limits: {cpu: '1', memory: 1Gi}, requests: {cpu: 500m}}}]")),
+            qos_class(&pod("containers: [{name: a, resources: {limits: {cpu: '1', memory: 1Gi}}}]")),
+            "Guaranteed"
+        );
+        assert_eq!(
+            qos_class(&pod(
+                "containers: [{name: a, resources: {limits: {cpu: '1', memory: 1Gi}, requests: {cpu: 500m}}}]"
+            )),
             "Burstable"
         );
     }
 
     #[test]
     fn restart_rules() {
-        let pod = pod("{restartPolicy: Never, containers: [{name: a, restartPolicy: Never, restartPolicyRules: [{action: Restart, exitCodes: {operator: In, values: [42]}}]}, {name: b}]}");
+        let pod = pod(
+            "{restartPolicy: Never, containers: [{name: a, restartPolicy: Never, restartPolicyRules: [{action: Restart, exitCodes: {operator: In, values: [42]}}]}, {name: b}]}",
+        );
         let containers = &spec(&pod).containers;
         assert!(restarts_after_exit(&pod, &containers[0], 42));
         assert!(!restarts_after_exit(&pod, &containers[0], 1));

@@ -1,7 +1,11 @@
 //! The pods of this node: from the API's watch to workers, woken by the runtime's changes; what belongs to no pod is
 //! removed.
 
-use std::{collections::{BTreeMap, BTreeSet, HashMap}, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 use futures::TryStreamExt;
 use k8s_openapi::api::core::v1::Pod;

@@ -61,7 +61,10 @@ impl Cgroups {
             for class in ["Guaranteed", "Burstable", "BestEffort"] {
                 // A class has the least share; the pods' own limits count.
                 let limits = Limits { shares: 2, ..Limits::default() };
-                if let Err(error) = cgroups.make(&cgroups.class(class), &if class == "Guaranteed" { Limits { shares: 1024 * 10, ..limits } } else { limits }) {
+                if let Err(error) = cgroups.make(
+                    &cgroups.class(class),
+                    &if class == "Guaranteed" { Limits { shares: 1024 * 10, ..limits } } else { limits },
+                ) {
                     warn!("no cgroups for pods, they run in the container runtime's default place: {error}");
                     cgroups.driver = Driver::None;
                     break;
@@ -117,7 +120,9 @@ impl Cgroups {
         for class in ["Guaranteed", "Burstable", "BestEffort"] {
             for hierarchy in self.hierarchies() {
                 let entries = fs::read_dir(hierarchy.join(self.class(class))).into_iter().flatten().flatten();
-                uids.extend(entries.filter_map(|entry| Some(entry.file_name().to_str()?.strip_prefix("pod")?.to_string())));
+                uids.extend(
+                    entries.filter_map(|entry| Some(entry.file_name().to_str()?.strip_prefix("pod")?.to_string())),
+                );
             }
         }
         uids.sort();
@@ -178,7 +183,9 @@ fn remove(group: &Path) -> Result<(), String> {
         }
     }
     match fs::remove_dir(group) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(format!("cannot remove cgroup {}: {error}", group.display())),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(format!("cannot remove cgroup {}: {error}", group.display()))
+        }
         _ => Ok(()),
     }
 }
@@ -192,7 +199,8 @@ fn detect() -> Version {
     let mounts = table.lines().filter_map(|line| {
         let (fields, kind) = line.split_once(" - ")?;
         // Also the empty v2 hierarchy of hybrid machines: runc makes its groups there too, and they must go with the pod.
-        matches!(kind.split(' ').next(), Some("cgroup" | "cgroup2")).then(|| PathBuf::from(fields.split(' ').nth(4).unwrap_or_default()))
+        matches!(kind.split(' ').next(), Some("cgroup" | "cgroup2"))
+            .then(|| PathBuf::from(fields.split(' ').nth(4).unwrap_or_default()))
     });
     Version::V1(mounts.collect())
 }
@@ -207,8 +215,13 @@ fn limits(target: &Pod) -> Limits {
         }
     };
     // A sum only limits where every part does.
-    let total = |name: &str| own.iter().map(|own| quantity::limit_milli(*own, name).filter(|limit| *limit > 0)).sum::<Option<i128>>();
-    let requests: i128 = own.iter().filter_map(|own| quantity::request_milli(*own, "cpu").or_else(|| quantity::limit_milli(*own, "cpu"))).sum();
+    let total = |name: &str| {
+        own.iter().map(|own| quantity::limit_milli(*own, name).filter(|limit| *limit > 0)).sum::<Option<i128>>()
+    };
+    let requests: i128 = own
+        .iter()
+        .filter_map(|own| quantity::request_milli(*own, "cpu").or_else(|| quantity::limit_milli(*own, "cpu")))
+        .sum();
     Limits {
         shares: resources::shares(Some(requests)),
         quota: resources::quota(total("cpu")),
@@ -224,7 +237,8 @@ mod tests {
     #[test]
     fn paths() {
         let dir = tempfile::tempdir().unwrap();
-        let cgroups = Cgroups { version: Version::V2(dir.path().into()), root: String::new(), driver: Driver::Cgroupfs };
+        let cgroups =
+            Cgroups { version: Version::V2(dir.path().into()), root: String::new(), driver: Driver::Cgroupfs };
         assert_eq!(cgroups.set_up(&pod_of("containers: [{name: a}]")).unwrap(), "/kubepods/besteffort/podu1");
         let systemd = Cgroups { driver: Driver::Systemd, ..cgroups.clone() };
         assert_eq!(systemd.set_up(&pod_of("containers: [{name: a}]")).unwrap(), "kubepods-besteffort-podu1.slice");
@@ -234,17 +248,23 @@ mod tests {
 
     #[test]
     fn pod_limits() {
-        let pod = pod_of("containers: [{name: a, resources: {limits: {cpu: 100m, memory: 1Mi}}}, {name: b, resources: {limits: {cpu: 200m}}}]");
+        let pod = pod_of(
+            "containers: [{name: a, resources: {limits: {cpu: 100m, memory: 1Mi}}}, {name: b, resources: {limits: {cpu: 200m}}}]",
+        );
         assert_eq!(limits(&pod), Limits { shares: 307, quota: Some(30_000), memory: None });
     }
 
     #[test]
     fn v2_files() {
         let dir = tempfile::tempdir().unwrap();
-        let cgroups = Cgroups { version: Version::V2(dir.path().into()), root: String::new(), driver: Driver::Cgroupfs };
+        let cgroups =
+            Cgroups { version: Version::V2(dir.path().into()), root: String::new(), driver: Driver::Cgroupfs };
         cgroups.set_up(&pod_of("containers: [{name: a, resources: {limits: {cpu: '1', memory: 1Mi}}}]")).unwrap();
         let read = |name: &str| fs::read_to_string(dir.path().join("kubepods/podu1").join(name)).unwrap();
-        assert_eq!((read("cpu.max").as_str(), read("memory.max").as_str(), read("cpu.weight").as_str()), ("100000 100000", "1048576", "39"));
+        assert_eq!(
+            (read("cpu.max").as_str(), read("memory.max").as_str(), read("cpu.weight").as_str()),
+            ("100000 100000", "1048576", "39")
+        );
         assert_eq!(cgroups.pods(), ["u1"]);
     }
 }

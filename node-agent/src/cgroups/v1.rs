@@ -1,6 +1,9 @@
 //! cgroup v1: one hierarchy per controller.
 
-use std::{fs, path::{Path, PathBuf}};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use super::{Limits, write};
 

@@ -124,7 +124,13 @@ impl Reader {
             None => 0,
         };
         file.seek(SeekFrom::Start(start))?;
-        Ok(Self { file: BufReader::new(file), line: vec![], options: options.clone(), remaining: options.limit_bytes, within_line: false })
+        Ok(Self {
+            file: BufReader::new(file),
+            line: vec![],
+            options: options.clone(),
+            remaining: options.limit_bytes,
+            within_line: false,
+        })
     }
 
     /// The next piece of text; `None` at the end of what is there.
@@ -148,7 +154,8 @@ impl Reader {
     fn append(&mut self, chunk: &mut BytesMut) {
         let line = self.line.strip_suffix(b"\n").unwrap_or(&self.line);
         let Some(line) = Line::parse(line) else { return };
-        let wanted = self.options.stream.is_none_or(|stream| stream == line.stream) && self.options.since.is_none_or(|since| line.time >= since);
+        let wanted = self.options.stream.is_none_or(|stream| stream == line.stream)
+            && self.options.since.is_none_or(|since| line.time >= since);
         if !wanted {
             return;
         }
@@ -225,7 +232,13 @@ mod tests {
     fn fixture() -> (tempfile::TempDir, PathBuf) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("0.log");
-        let text: String = [line(1, "stdout", "F", "one"), line(2, "stderr", "F", "two"), line(3, "stdout", "P", "thr"), line(4, "stdout", "F", "ee")].concat();
+        let text: String = [
+            line(1, "stdout", "F", "one"),
+            line(2, "stderr", "F", "two"),
+            line(3, "stdout", "P", "thr"),
+            line(4, "stdout", "F", "ee"),
+        ]
+        .concat();
         std::fs::write(&path, text).unwrap();
         (dir, path)
     }
@@ -272,13 +285,23 @@ mod tests {
         let alive = Arc::new(AtomicBool::new(true));
         let task = {
             let (alive, path) = (alive.clone(), path.clone());
-            tokio::spawn(send(path, Options { follow: true, tail_lines: Some(0), ..Options::default() }, sender, move || {
-                let alive = alive.clone();
-                async move { alive.load(Ordering::SeqCst) }
-            }))
+            tokio::spawn(send(
+                path,
+                Options { follow: true, tail_lines: Some(0), ..Options::default() },
+                sender,
+                move || {
+                    let alive = alive.clone();
+                    async move { alive.load(Ordering::SeqCst) }
+                },
+            ))
         };
         tokio::time::sleep(Duration::from_millis(100)).await;
-        std::fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(line(5, "stdout", "F", "four").as_bytes()).unwrap();
+        std::fs::OpenOptions::new()
+            .append(true)
+            .open(&path)
+            .unwrap()
+            .write_all(line(5, "stdout", "F", "four").as_bytes())
+            .unwrap();
         assert_eq!(receiver.recv().await.unwrap(), "four\n");
         std::fs::rename(&path, dir.path().join("0.log.1")).unwrap();
         std::fs::write(&path, line(6, "stdout", "F", "five")).unwrap();

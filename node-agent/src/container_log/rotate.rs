@@ -14,7 +14,8 @@ pub async fn rotate_all(runtime: &dyn Runtime, logs_dir: &Path, max_size: i64, m
     let Ok(containers) = runtime.list_containers().await else { return };
     for container in containers.iter().filter(|container| container.state() == api::ContainerState::ContainerRunning) {
         let Some(path) = log_path(logs_dir, container) else { continue };
-        let too_long = fs::metadata(&path).is_ok_and(|metadata| i64::try_from(metadata.len()).unwrap_or(i64::MAX) >= max_size);
+        let too_long =
+            fs::metadata(&path).is_ok_and(|metadata| i64::try_from(metadata.len()).unwrap_or(i64::MAX) >= max_size);
         if too_long && let Err(error) = rotate(runtime, &container.id, &path, max_files).await {
             warn!("cannot rotate {}: {error}", path.display());
         }

@@ -78,8 +78,18 @@ impl Runtime for FakeRuntime {
     async fn observe(&self, uid: &str) -> Result<PodRuntime> {
         let state = self.state.lock();
         Ok(PodRuntime {
-            sandboxes: state.sandboxes.values().filter(|(owner, _)| owner == uid).map(|(_, record)| record.clone()).collect(),
-            containers: state.containers.values().filter(|(owner, _)| owner == uid).map(|(_, record)| record.clone()).collect(),
+            sandboxes: state
+                .sandboxes
+                .values()
+                .filter(|(owner, _)| owner == uid)
+                .map(|(_, record)| record.clone())
+                .collect(),
+            containers: state
+                .containers
+                .values()
+                .filter(|(owner, _)| owner == uid)
+                .map(|(_, record)| record.clone())
+                .collect(),
         }
         .sorted())
     }
@@ -119,7 +129,9 @@ impl Runtime for FakeRuntime {
         if let Some((_, record)) = state.sandboxes.get_mut(id) {
             record.ready = false;
         }
-        for (_, record) in state.containers.values_mut().filter(|(_, record)| record.sandbox_id == id && record.running()) {
+        for (_, record) in
+            state.containers.values_mut().filter(|(_, record)| record.sandbox_id == id && record.running())
+        {
             record.phase = ContainerPhase::Exited;
             record.exit_code = 137;
         }
@@ -131,7 +143,12 @@ impl Runtime for FakeRuntime {
         Ok(())
     }
 
-    async fn create_container(&self, sandbox: &str, config: api::ContainerConfig, sandbox_config: api::PodSandboxConfig) -> Result<String> {
+    async fn create_container(
+        &self,
+        sandbox: &str,
+        config: api::ContainerConfig,
+        sandbox_config: api::PodSandboxConfig,
+    ) -> Result<String> {
         let mut state = self.state.lock();
         let id = state.id("c");
         let record = ContainerRecord {
@@ -200,7 +217,12 @@ impl Runtime for FakeRuntime {
         Ok(there.then(|| api::Image { id: format!("sha256:{reference}"), ..Default::default() }))
     }
 
-    async fn pull_image(&self, reference: &str, _: Option<api::AuthConfig>, _: api::PodSandboxConfig) -> Result<String> {
+    async fn pull_image(
+        &self,
+        reference: &str,
+        _: Option<api::AuthConfig>,
+        _: api::PodSandboxConfig,
+    ) -> Result<String> {
         Err(Error::Failed(format!("failed to resolve reference {reference:?}: no registry")))
     }
 

@@ -67,7 +67,12 @@ pub trait Runtime: Send + Sync + 'static {
     async fn stop_sandbox(&self, id: &str) -> Result<()>;
     async fn remove_sandbox(&self, id: &str) -> Result<()>;
 
-    async fn create_container(&self, sandbox: &str, config: api::ContainerConfig, sandbox_config: api::PodSandboxConfig) -> Result<String>;
+    async fn create_container(
+        &self,
+        sandbox: &str,
+        config: api::ContainerConfig,
+        sandbox_config: api::PodSandboxConfig,
+    ) -> Result<String>;
     async fn start_container(&self, id: &str) -> Result<()>;
     /// SIGTERM, then SIGKILL after `grace_seconds`; returns when the container is dead.
     async fn stop_container(&self, id: &str, grace_seconds: i64) -> Result<()>;
@@ -84,7 +89,12 @@ pub trait Runtime: Send + Sync + 'static {
     /// The image behind a reference, `None` where the local store does not have it.
     async fn image(&self, reference: &str) -> Result<Option<api::Image>>;
     /// Pulls and returns the image's id.
-    async fn pull_image(&self, reference: &str, auth: Option<api::AuthConfig>, sandbox: api::PodSandboxConfig) -> Result<String>;
+    async fn pull_image(
+        &self,
+        reference: &str,
+        auth: Option<api::AuthConfig>,
+        sandbox: api::PodSandboxConfig,
+    ) -> Result<String>;
     async fn list_images(&self) -> Result<Vec<api::Image>>;
 
     async fn container_stats(&self) -> Result<Vec<api::ContainerStats>>;

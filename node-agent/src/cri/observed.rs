@@ -101,7 +101,9 @@ impl PodRuntime {
 
     /// Whether any container may still run.
     pub fn any_alive(&self) -> bool {
-        self.containers.iter().any(|container| matches!(container.phase, ContainerPhase::Running | ContainerPhase::Unknown))
+        self.containers
+            .iter()
+            .any(|container| matches!(container.phase, ContainerPhase::Running | ContainerPhase::Unknown))
     }
 }
 

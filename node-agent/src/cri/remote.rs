@@ -9,7 +9,9 @@ use std::{
 
 use async_trait::async_trait;
 use hyper_util::rt::TokioIo;
-use k8s_cri::v1::{self as api, image_service_client::ImageServiceClient, runtime_service_client::RuntimeServiceClient};
+use k8s_cri::v1::{
+    self as api, image_service_client::ImageServiceClient, runtime_service_client::RuntimeServiceClient,
+};
 use tokio::net::UnixStream;
 use tonic::{
     Code, Request, Status,
@@ -54,13 +56,15 @@ impl Remote {
 
     async fn sandboxes(&self, uid: Option<&str>) -> Result<Vec<api::PodSandbox>> {
         let filter = uid.map(|uid| api::PodSandboxFilter { label_selector: uid_label(uid), ..Default::default() });
-        let answer = self.runtime().list_pod_sandbox(timed(api::ListPodSandboxRequest { filter })).await.map_err(error)?;
+        let answer =
+            self.runtime().list_pod_sandbox(timed(api::ListPodSandboxRequest { filter })).await.map_err(error)?;
         Ok(answer.into_inner().items)
     }
 
     async fn containers(&self, uid: Option<&str>) -> Result<Vec<api::Container>> {
         let filter = uid.map(|uid| api::ContainerFilter { label_selector: uid_label(uid), ..Default::default() });
-        let answer = self.runtime().list_containers(timed(api::ListContainersRequest { filter })).await.map_err(error)?;
+        let answer =
+            self.runtime().list_containers(timed(api::ListContainersRequest { filter })).await.map_err(error)?;
         Ok(answer.into_inner().containers)
     }
 }
@@ -100,7 +104,12 @@ fn absent_is_done(result: Result<()>) -> Result<()> {
 #[async_trait]
 impl Runtime for Remote {
     async fn version(&self) -> Result<(String, String)> {
-        let answer = self.runtime().version(timed(api::VersionRequest { version: String::new() })).await.map_err(error)?.into_inner();
+        let answer = self
+            .runtime()
+            .version(timed(api::VersionRequest { version: String::new() }))
+            .await
+            .map_err(error)?
+            .into_inner();
         Ok((answer.runtime_name, answer.runtime_version))
     }
 
@@ -137,20 +146,24 @@ impl Runtime for Remote {
                 // Removed between the list and now.
                 Err(Error::NotFound(_)) => continue,
                 // A dead sandbox whose network is half taken down has no status, but can still be removed.
-                Err(Error::Failed(_)) if sandbox.state() == api::PodSandboxState::SandboxNotready => api::PodSandboxStatus {
-                    state: sandbox.state,
-                    id: sandbox.id,
-                    metadata: sandbox.metadata,
-                    created_at: sandbox.created_at,
-                    ..Default::default()
-                },
+                Err(Error::Failed(_)) if sandbox.state() == api::PodSandboxState::SandboxNotready => {
+                    api::PodSandboxStatus {
+                        state: sandbox.state,
+                        id: sandbox.id,
+                        metadata: sandbox.metadata,
+                        created_at: sandbox.created_at,
+                        ..Default::default()
+                    }
+                }
                 Err(error) => return Err(error),
             };
             let ready = status.state() == api::PodSandboxState::SandboxReady;
             let metadata = status.metadata.unwrap_or_default();
             let network = status.network.unwrap_or_default();
             let options = status.linux.and_then(|linux| linux.namespaces?.options).unwrap_or_default();
-            let ips = std::iter::once(network.ip).chain(network.additional_ips.into_iter().map(|ip| ip.ip)).filter(|ip| !ip.is_empty());
+            let ips = std::iter::once(network.ip)
+                .chain(network.additional_ips.into_iter().map(|ip| ip.ip))
+                .filter(|ip| !ip.is_empty());
             observed.sandboxes.push(SandboxRecord {
                 ready,
                 attempt: metadata.attempt,
@@ -201,9 +214,17 @@ impl Runtime for Remote {
         absent_is_done(self.runtime().remove_pod_sandbox(timed(request)).await.map(drop).map_err(error))
     }
 
-    async fn create_container(&self, sandbox: &str, config: api::ContainerConfig, sandbox_config: api::PodSandboxConfig) -> Result<String> {
-        let request =
-            api::CreateContainerRequest { pod_sandbox_id: sandbox.to_string(), config: Some(config), sandbox_config: Some(sandbox_config) };
+    async fn create_container(
+        &self,
+        sandbox: &str,
+        config: api::ContainerConfig,
+        sandbox_config: api::PodSandboxConfig,
+    ) -> Result<String> {
+        let request = api::CreateContainerRequest {
+            pod_sandbox_id: sandbox.to_string(),
+            config: Some(config),
+            sandbox_config: Some(sandbox_config),
+        };
         Ok(self.runtime().create_container(timed(request)).await.map_err(error)?.into_inner().container_id)
     }
 
@@ -256,18 +277,39 @@ impl Runtime for Remote {
         Ok(self.images().image_status(timed(request)).await.map_err(error)?.into_inner().image)
     }
 
-    async fn pull_image(&self, reference: &str, auth: Option<api::AuthConfig>, sandbox: api::PodSandboxConfig) -> Result<String> {
-        let image = api::ImageSpec { image: reference.to_string(), user_specified_image: reference.to_string(), ..Default::default() };
+    async fn pull_image(
+        &self,
+        reference: &str,
+        auth: Option<api::AuthConfig>,
+        sandbox: api::PodSandboxConfig,
+    ) -> Result<String> {
+        let image = api::ImageSpec {
+            image: reference.to_string(),
+            user_specified_image: reference.to_string(),
+            ..Default::default()
+        };
         // No timeout: the runtime gives up when a pull makes no progress.
         let request = Request::new(api::PullImageRequest { image: Some(image), auth, sandbox_config: Some(sandbox) });
         Ok(self.images().pull_image(request).await.map_err(error)?.into_inner().image_ref)
     }
 
     async fn list_images(&self) -> Result<Vec<api::Image>> {
-        Ok(self.images().list_images(timed(api::ListImagesRequest { filter: None })).await.map_err(error)?.into_inner().images)
+        Ok(self
+            .images()
+            .list_images(timed(api::ListImagesRequest { filter: None }))
+            .await
+            .map_err(error)?
+            .into_inner()
+            .images)
     }
 
     async fn container_stats(&self) -> Result<Vec<api::ContainerStats>> {
-        Ok(self.runtime().list_container_stats(timed(api::ListContainerStatsRequest { filter: None })).await.map_err(error)?.into_inner().stats)
+        Ok(self
+            .runtime()
+            .list_container_stats(timed(api::ListContainerStatsRequest { filter: None }))
+            .await
+            .map_err(error)?
+            .into_inner()
+            .stats)
     }
 }

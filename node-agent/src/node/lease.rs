@@ -59,6 +59,7 @@ async fn once(api: &Api<Lease>, node: &str, node_uid: &str, duration: Duration) 
         uid: node_uid.to_string(),
         ..Default::default()
     };
-    let metadata = ObjectMeta { name: Some(node.to_string()), owner_references: Some(vec![owner]), ..Default::default() };
+    let metadata =
+        ObjectMeta { name: Some(node.to_string()), owner_references: Some(vec![owner]), ..Default::default() };
     api.create(&PostParams::default(), &Lease { metadata, spec: Some(spec) }).await.map(drop)
 }

@@ -1,6 +1,11 @@
 //! Facts about the machine, read from /proc and /sys.
 
-use std::{collections::BTreeMap, fs, net::{IpAddr, UdpSocket}, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs,
+    net::{IpAddr, UdpSocket},
+    path::Path,
+};
 
 use k8s_openapi::api::core::v1::NodeSystemInfo;
 
@@ -24,7 +29,8 @@ pub struct Pressure {
 /// Reads the machine's capacity.
 pub fn capacity(root_dir: &Path) -> Capacity {
     let cpus = std::thread::available_parallelism().map(|count| i64::try_from(count.get()).unwrap_or(1)).unwrap_or(1);
-    let disk = rustix::fs::statvfs(root_dir).map(|fs| i64::try_from(fs.f_blocks * fs.f_frsize).unwrap_or(0)).unwrap_or(0);
+    let disk =
+        rustix::fs::statvfs(root_dir).map(|fs| i64::try_from(fs.f_blocks * fs.f_frsize).unwrap_or(0)).unwrap_or(0);
     Capacity { cpus, memory: meminfo("MemTotal"), disk }
 }
 
@@ -41,8 +47,11 @@ pub fn pressure(root_dir: &Path, thresholds: &BTreeMap<String, String>) -> Press
     let memory = below("memory.available", meminfo("MemAvailable"), meminfo("MemTotal"));
     let disk = rustix::fs::statvfs(root_dir).is_ok_and(|fs| {
         let number = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
-        below("nodefs.available", number(fs.f_bavail.saturating_mul(fs.f_frsize)), number(fs.f_blocks.saturating_mul(fs.f_frsize)))
-            || below("nodefs.inodesFree", number(fs.f_favail), number(fs.f_files))
+        below(
+            "nodefs.available",
+            number(fs.f_bavail.saturating_mul(fs.f_frsize)),
+            number(fs.f_blocks.saturating_mul(fs.f_frsize)),
+        ) || below("nodefs.inodesFree", number(fs.f_favail), number(fs.f_files))
     });
     let pid_max: i64 = read("/proc/sys/kernel/pid_max").parse().unwrap_or(0);
     let running: i64 = read("/proc/loadavg").split(['/', ' ']).nth(4).and_then(|count| count.parse().ok()).unwrap_or(0);
@@ -114,7 +123,9 @@ mod tests {
     fn this_machine() {
         let capacity = capacity(Path::new("/"));
         assert!(capacity.cpus > 0 && capacity.memory > 0 && capacity.disk > 0, "{capacity:?}");
-        let all = [("memory.available", "100%"), ("nodefs.available", "100%")].map(|(a, b)| (a.to_string(), b.to_string())).into();
+        let all = [("memory.available", "100%"), ("nodefs.available", "100%")]
+            .map(|(a, b)| (a.to_string(), b.to_string()))
+            .into();
         let pressure = pressure(Path::new("/"), &all);
         assert!(pressure.memory && pressure.disk && !pressure.pid);
         assert_eq!(super::pressure(Path::new("/"), &BTreeMap::new()), Pressure::default());

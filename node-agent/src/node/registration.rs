@@ -14,7 +14,12 @@ use super::{machine, status::NodeStatus};
 use crate::config::Config;
 
 /// Registers until it worked; `None` on shutdown. With `--register-node=false` waits until somebody else made it.
-pub async fn register(client: &Client, config: &Config, status: &NodeStatus, shutdown: &CancellationToken) -> Option<Node> {
+pub async fn register(
+    client: &Client,
+    config: &Config,
+    status: &NodeStatus,
+    shutdown: &CancellationToken,
+) -> Option<Node> {
     let api: Api<Node> = Api::all(client.clone());
     let mut wait = Duration::from_millis(100);
     let mut said = false;
@@ -42,7 +47,11 @@ async fn try_register(api: &Api<Node>, config: &Config, status: &NodeStatus) -> 
         return api.get(&config.node_name).await;
     }
     let mut node = Node {
-        metadata: ObjectMeta { name: Some(config.node_name.clone()), labels: Some(labels(config)), ..Default::default() },
+        metadata: ObjectMeta {
+            name: Some(config.node_name.clone()),
+            labels: Some(labels(config)),
+            ..Default::default()
+        },
         spec: Some(NodeSpec {
             provider_id: config.provider_id.clone(),
             taints: (!config.taints.is_empty()).then(|| config.taints.clone()),

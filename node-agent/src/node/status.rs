@@ -9,7 +9,10 @@ use std::{
 use controllers_component_base::events::EventType;
 use jiff::Timestamp;
 use k8s_openapi::{
-    api::core::v1::{ContainerImage, DaemonEndpoint, Node, NodeAddress, NodeCondition, NodeDaemonEndpoints, NodeStatus as Status, ObjectReference},
+    api::core::v1::{
+        ContainerImage, DaemonEndpoint, Node, NodeAddress, NodeCondition, NodeDaemonEndpoints, NodeStatus as Status,
+        ObjectReference,
+    },
     apimachinery::pkg::{api::resource::Quantity, apis::meta::v1::Time},
 };
 use kube::{
@@ -59,7 +62,10 @@ impl NodeStatus {
     pub fn allocatable(&self) -> BTreeMap<String, String> {
         let config = &self.config;
         let reserved = |name: &str| -> i128 {
-            [&config.system_reserved, &config.kube_reserved].iter().filter_map(|map| quantity::milli(map.get(name)?)).sum()
+            [&config.system_reserved, &config.kube_reserved]
+                .iter()
+                .filter_map(|map| quantity::milli(map.get(name)?))
+                .sum()
         };
         let evicted = |signal: &str, total: i64| -> i128 {
             let Some(threshold) = config.eviction_hard.get(signal) else { return 0 };
@@ -69,8 +75,12 @@ impl NodeStatus {
             }
         };
         let cpu = (i128::from(self.capacity.cpus) * 1000 - reserved("cpu")).max(0);
-        let memory = i128::from(self.capacity.memory) - reserved("memory") / 1000 - evicted("memory.available", self.capacity.memory);
-        let disk = i128::from(self.capacity.disk) - reserved("ephemeral-storage") / 1000 - evicted("nodefs.available", self.capacity.disk);
+        let memory = i128::from(self.capacity.memory)
+            - reserved("memory") / 1000
+            - evicted("memory.available", self.capacity.memory);
+        let disk = i128::from(self.capacity.disk)
+            - reserved("ephemeral-storage") / 1000
+            - evicted("nodefs.available", self.capacity.disk);
         let cpu = if cpu % 1000 == 0 { (cpu / 1000).to_string() } else { format!("{cpu}m") };
         BTreeMap::from([
             ("cpu".to_string(), cpu),
@@ -86,13 +96,17 @@ impl NodeStatus {
     pub async fn compute(&self, current: &Node) -> Status {
         let config = &self.config;
         let old = current.status.clone().unwrap_or_default();
-        let quantities = |map: BTreeMap<String, String>| map.into_iter().map(|(name, value)| (name, Quantity(value))).collect();
+        let quantities =
+            |map: BTreeMap<String, String>| map.into_iter().map(|(name, value)| (name, Quantity(value))).collect();
         let mut capacity = self.allocatable();
         capacity.insert("cpu".into(), self.capacity.cpus.to_string());
         capacity.insert("memory".into(), quantity::kibibytes(self.capacity.memory).0);
         capacity.insert("ephemeral-storage".into(), quantity::kibibytes(self.capacity.disk).0);
-        let mut addresses: Vec<NodeAddress> =
-            config.node_ips.iter().map(|ip| NodeAddress { type_: "InternalIP".into(), address: ip.to_string() }).collect();
+        let mut addresses: Vec<NodeAddress> = config
+            .node_ips
+            .iter()
+            .map(|ip| NodeAddress { type_: "InternalIP".into(), address: ip.to_string() })
+            .collect();
         addresses.push(NodeAddress { type_: "Hostname".into(), address: config.node_name.clone() });
         Status {
             capacity: Some(quantities(capacity)),
@@ -158,7 +172,9 @@ impl NodeStatus {
                 reason: Some(reason.into()),
                 message: Some(message),
                 last_heartbeat_time: Some(Time(now)),
-                last_transition_time: before.and_then(|condition| condition.last_transition_time.clone()).or(Some(Time(now))),
+                last_transition_time: before
+                    .and_then(|condition| condition.last_transition_time.clone())
+                    .or(Some(Time(now))),
             }
         }));
         conditions
@@ -173,9 +189,10 @@ impl NodeStatus {
             }
         };
         let wrong = |kind: &str| {
-            conditions.iter().find(|condition| condition.r#type == kind && !condition.status).map(|condition| {
-                format!("{kind}=false reason:{} message:{}", condition.reason, condition.message)
-            })
+            conditions
+                .iter()
+                .find(|condition| condition.r#type == kind && !condition.status)
+                .map(|condition| format!("{kind}=false reason:{} message:{}", condition.reason, condition.message))
         };
         let runtime = wrong("RuntimeReady").map(|text| format!("container runtime not ready: {text}"));
         let network = wrong("NetworkReady").map(|text| format!("container runtime network not ready: {text}"));
@@ -203,7 +220,13 @@ impl NodeStatus {
 }
 
 /// Reports until shutdown; also writes the CNI configuration when the node has a podCIDR.
-pub async fn run(client: Client, host: Arc<Host>, status: Arc<NodeStatus>, mut node: Node, shutdown: CancellationToken) {
+pub async fn run(
+    client: Client,
+    host: Arc<Host>,
+    status: Arc<NodeStatus>,
+    mut node: Node,
+    shutdown: CancellationToken,
+) {
     let api: Api<Node> = Api::all(client.clone());
     let config = &host.config;
     let name = config.node_name.clone();
@@ -223,15 +246,22 @@ pub async fn run(client: Client, host: Arc<Host>, status: Arc<NodeStatus>, mut n
                     node = updated;
                     last_sent = Some(Instant::now());
                 }
-                Err(kube::Error::Api(refused)) if refused.code == 404 => match super::register(&client, config, &status, &shutdown).await {
-                    Some(made) => node = made,
-                    None => return,
-                },
+                Err(kube::Error::Api(refused)) if refused.code == 404 => {
+                    match super::register(&client, config, &status, &shutdown).await {
+                        Some(made) => node = made,
+                        None => return,
+                    }
+                }
                 Err(error) => warn!("error updating node status, will retry: {error}"),
             }
         }
-        let ready = new.conditions.iter().flatten().any(|condition| condition.type_ == "Ready" && condition.status == "True");
-        period = if ready { config.node_status_update_frequency } else { (period * 2).min(config.node_status_update_frequency) };
+        let ready =
+            new.conditions.iter().flatten().any(|condition| condition.type_ == "Ready" && condition.status == "True");
+        period = if ready {
+            config.node_status_update_frequency
+        } else {
+            (period * 2).min(config.node_status_update_frequency)
+        };
         tokio::select! {
             () = tokio::time::sleep(period) => {}
             () = shutdown.cancelled() => return,

@@ -26,7 +26,8 @@ pub struct Parts<'a> {
 /// Hash of what a running container cannot follow: a change of its image starts it anew.
 pub fn hash(container: &Container) -> String {
     // FNV-1a, 32 bits, over name and image.
-    let text = serde_json::json!({"name": container.name, "image": container.image.as_deref().unwrap_or_default()}).to_string();
+    let text = serde_json::json!({"name": container.name, "image": container.image.as_deref().unwrap_or_default()})
+        .to_string();
     let hash = text.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
     format!("{hash:x}")
 }
@@ -34,12 +35,20 @@ pub fn hash(container: &Container) -> String {
 /// Builds the configuration.
 pub fn container_config(parts: Parts) -> api::ContainerConfig {
     let container = parts.container;
-    let lookup: BTreeMap<&str, &str> = parts.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let lookup: BTreeMap<&str, &str> =
+        parts.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let expanded = |texts: &Option<Vec<String>>| -> Vec<String> {
-        texts.iter().flatten().map(|text| expand(text, |name| lookup.get(name).map(|value| value.to_string()))).collect()
+        texts
+            .iter()
+            .flatten()
+            .map(|text| expand(text, |name| lookup.get(name).map(|value| value.to_string())))
+            .collect()
     };
     api::ContainerConfig {
-        metadata: Some(api::ContainerMetadata { name: container.name.clone(), attempt: parts.restart_count.max(0).unsigned_abs() }),
+        metadata: Some(api::ContainerMetadata {
+            name: container.name.clone(),
+            attempt: parts.restart_count.max(0).unsigned_abs(),
+        }),
         image: Some(api::ImageSpec {
             image: parts.image_ref.to_string(),
             user_specified_image: container.image.clone().unwrap_or_default(),
@@ -54,7 +63,11 @@ pub fn container_config(parts: Parts) -> api::ContainerConfig {
         stdin: container.stdin == Some(true),
         stdin_once: container.stdin_once == Some(true),
         tty: container.tty == Some(true),
-        envs: parts.environment.iter().map(|(name, value)| api::KeyValue { key: name.clone(), value: value.clone() }).collect(),
+        envs: parts
+            .environment
+            .iter()
+            .map(|(name, value)| api::KeyValue { key: name.clone(), value: value.clone() })
+            .collect(),
         mounts: parts.mounts,
         devices: parts.devices,
         linux: Some(parts.linux),
@@ -105,7 +118,9 @@ mod tests {
 
     #[test]
     fn config() {
-        let pod = pod_of("{terminationGracePeriodSeconds: 5, containers: [{name: a, image: i, command: ['sh', '$(X)'], ports: [{containerPort: 1}]}]}");
+        let pod = pod_of(
+            "{terminationGracePeriodSeconds: 5, containers: [{name: a, image: i, command: ['sh', '$(X)'], ports: [{containerPort: 1}]}]}",
+        );
         let container = &pod::spec(&pod).containers[0];
         let config = container_config(Parts {
             pod: &pod,
@@ -126,7 +141,8 @@ mod tests {
 
     #[test]
     fn hash_follows_the_image() {
-        let pod = pod_of("containers: [{name: a, image: i}, {name: a, image: j}, {name: a, image: i, env: [{name: x}]}]");
+        let pod =
+            pod_of("containers: [{name: a, image: i}, {name: a, image: j}, {name: a, image: i, env: [{name: x}]}]");
         let containers = &pod::spec(&pod).containers;
         assert_ne!(hash(&containers[0]), hash(&containers[1]));
         assert_eq!(hash(&containers[0]), hash(&containers[2]));

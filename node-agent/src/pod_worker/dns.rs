@@ -36,7 +36,11 @@ impl Resolver<'_> {
             let mut searches = vec![];
             if !self.cluster_domain.is_empty() {
                 let domain = self.cluster_domain;
-                searches.extend([format!("{}.svc.{domain}", pod::namespace(target)), format!("svc.{domain}"), domain.to_string()]);
+                searches.extend([
+                    format!("{}.svc.{domain}", pod::namespace(target)),
+                    format!("svc.{domain}"),
+                    domain.to_string(),
+                ]);
             }
             searches.extend(host.searches.iter().filter(|search| !search.is_empty()).cloned());
             DnsConfig { servers: self.cluster_dns.to_vec(), searches, options: vec!["ndots:5".into()] }
@@ -69,7 +73,10 @@ impl Resolver<'_> {
             config.servers.truncate(MAX_SERVERS);
             warning = Some((
                 "DNSConfigForming",
-                format!("Nameserver limits were exceeded, some nameservers have been omitted, the applied nameserver line is: {}", config.servers.join(" ")),
+                format!(
+                    "Nameserver limits were exceeded, some nameservers have been omitted, the applied nameserver line is: {}",
+                    config.servers.join(" ")
+                ),
             ));
         }
         config.searches.truncate(MAX_SEARCHES);
@@ -80,7 +87,8 @@ impl Resolver<'_> {
         let Some(path) = self.resolv_conf else {
             return Ok(DnsConfig { servers: vec!["127.0.0.1".into()], searches: vec![".".into()], options: vec![] });
         };
-        let text = std::fs::read_to_string(path).map_err(|error| format!("cannot read resolver configuration {}: {error}", path.display()))?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| format!("cannot read resolver configuration {}: {error}", path.display()))?;
         Ok(parse(&text))
     }
 }
@@ -118,16 +126,22 @@ mod tests {
         let path = dir.path().join("resolv.conf");
         std::fs::write(&path, "# x\nnameserver 9.9.9.9\nsearch corp.example.\noptions timeout:1\n").unwrap();
         let cluster_dns = ["10.96.0.10".to_string()];
-        let resolver = Resolver { cluster_dns: &cluster_dns, cluster_domain: "cluster.local", resolv_conf: Some(&path) };
+        let resolver =
+            Resolver { cluster_dns: &cluster_dns, cluster_domain: "cluster.local", resolv_conf: Some(&path) };
         let get = |spec: &str| resolver.config(&pod_of(spec)).unwrap().0;
         let config = get("containers: []");
         assert_eq!(config.servers, cluster_dns);
-        assert_eq!(config.searches, ["default.svc.cluster.local", "svc.cluster.local", "cluster.local", "corp.example"]);
+        assert_eq!(
+            config.searches,
+            ["default.svc.cluster.local", "svc.cluster.local", "cluster.local", "corp.example"]
+        );
         assert_eq!(config.options, ["ndots:5"]);
         assert_eq!(get("{hostNetwork: true, containers: []}").servers, ["9.9.9.9"]);
         assert_eq!(get("{hostNetwork: true, dnsPolicy: ClusterFirstWithHostNet, containers: []}").servers, cluster_dns);
         assert_eq!(get("{dnsPolicy: Default, containers: []}").options, ["timeout:1"]);
-        let own = get("{dnsPolicy: None, dnsConfig: {nameservers: [1.1.1.1], searches: [a], options: [{name: ndots, value: '2'}, {name: edns0}]}, containers: []}");
+        let own = get(
+            "{dnsPolicy: None, dnsConfig: {nameservers: [1.1.1.1], searches: [a], options: [{name: ndots, value: '2'}, {name: edns0}]}, containers: []}",
+        );
         assert_eq!((own.servers.len(), own.options), (1, vec!["ndots:2".to_string(), "edns0".to_string()]));
         let merged = get("{dnsConfig: {options: [{name: ndots, value: '2'}]}, containers: []}");
         assert_eq!(merged.options, ["ndots:2"]);

@@ -15,7 +15,12 @@ use crate::{
 ///
 /// # Errors
 /// One line, in upstream's words, which becomes the message of CreateContainerConfigError.
-pub async fn environment(target: &Pod, container: &Container, objects: &dyn Objects, facts: &NodeFacts<'_>) -> Result<Vec<(String, String)>, String> {
+pub async fn environment(
+    target: &Pod,
+    container: &Container,
+    objects: &dyn Objects,
+    facts: &NodeFacts<'_>,
+) -> Result<Vec<(String, String)>, String> {
     let namespace = pod::namespace(target);
     let mut result: BTreeMap<String, String> = BTreeMap::new();
     for source in container.env_from.iter().flatten() {
@@ -52,21 +57,38 @@ pub async fn environment(target: &Pod, container: &Container, objects: &dyn Obje
                 };
                 value = field_ref::resource_field(container, resource, facts)?;
             } else if let Some(selector) = &from.config_map_key_ref {
-                let data = optional(objects.config_map(namespace, &selector.name).await.map(config_map_data), selector.optional)?;
+                let data = optional(
+                    objects.config_map(namespace, &selector.name).await.map(config_map_data),
+                    selector.optional,
+                )?;
                 match data.and_then(|mut data| data.remove(&selector.key)) {
                     Some(text) => value = String::from_utf8_lossy(&text).into_owned(),
                     None if selector.optional == Some(true) => continue,
-                    None => return Err(format!("couldn't find key {} in ConfigMap {namespace}/{}", selector.key, selector.name)),
+                    None => {
+                        return Err(format!(
+                            "couldn't find key {} in ConfigMap {namespace}/{}",
+                            selector.key, selector.name
+                        ));
+                    }
                 }
             } else if let Some(selector) = &from.secret_key_ref {
-                let data = optional(objects.secret(namespace, &selector.name).await.map(secret_data), selector.optional)?;
+                let data =
+                    optional(objects.secret(namespace, &selector.name).await.map(secret_data), selector.optional)?;
                 match data.and_then(|mut data| data.remove(&selector.key)) {
                     Some(text) => value = String::from_utf8_lossy(&text).into_owned(),
                     None if selector.optional == Some(true) => continue,
-                    None => return Err(format!("couldn't find key {} in Secret {namespace}/{}", selector.key, selector.name)),
+                    None => {
+                        return Err(format!(
+                            "couldn't find key {} in Secret {namespace}/{}",
+                            selector.key, selector.name
+                        ));
+                    }
                 }
             } else if from.file_key_ref.is_some() {
-                return Err(format!("environment variable {}: fileKeyRef is not supported by this kubelet", variable.name));
+                return Err(format!(
+                    "environment variable {}: fileKeyRef is not supported by this kubelet",
+                    variable.name
+                ));
             }
         }
         result.insert(variable.name.clone(), value);
@@ -78,7 +100,10 @@ pub async fn environment(target: &Pod, container: &Container, objects: &dyn Obje
 }
 
 /// An object's data; `None` where it is optional and not there.
-fn optional(data: Result<BTreeMap<String, Vec<u8>>, Error>, optional: Option<bool>) -> Result<Option<BTreeMap<String, Vec<u8>>>, String> {
+fn optional(
+    data: Result<BTreeMap<String, Vec<u8>>, Error>,
+    optional: Option<bool>,
+) -> Result<Option<BTreeMap<String, Vec<u8>>>, String> {
     match data {
         Ok(data) => Ok(Some(data)),
         Err(Error::NotFound(_)) if optional == Some(true) => Ok(None),
@@ -92,10 +117,18 @@ fn valid_name(name: &str) -> bool {
 }
 
 /// The variables of the namespace's services, and always of `default/kubernetes`.
-async fn service_environment(objects: &dyn Objects, namespace: &str, links: bool) -> Result<BTreeMap<String, String>, String> {
+async fn service_environment(
+    objects: &dyn Objects,
+    namespace: &str,
+    links: bool,
+) -> Result<BTreeMap<String, String>, String> {
     let mut services: BTreeMap<String, Service> = BTreeMap::new();
     let mut read = async |namespace: &str, all: bool| -> Result<(), String> {
-        for service in objects.services(namespace).await.map_err(|error| format!("failed to list services when setting up env vars: {error}"))? {
+        for service in objects
+            .services(namespace)
+            .await
+            .map_err(|error| format!("failed to list services when setting up env vars: {error}"))?
+        {
             let name = service.metadata.name.clone().unwrap_or_default();
             if all || (namespace == "default" && name == "kubernetes") {
                 services.entry(name).or_insert(service);
@@ -118,7 +151,10 @@ fn variables(service: &Service) -> Vec<(String, String)> {
     let name = upper(service.metadata.name.as_deref().unwrap_or_default());
     let ports = spec.ports.as_deref().unwrap_or_default();
     let Some(first) = ports.first() else { return vec![] };
-    let mut result = vec![(format!("{name}_SERVICE_HOST"), ip.to_string()), (format!("{name}_SERVICE_PORT"), first.port.to_string())];
+    let mut result = vec![
+        (format!("{name}_SERVICE_HOST"), ip.to_string()),
+        (format!("{name}_SERVICE_PORT"), first.port.to_string()),
+    ];
     for port in ports {
         if let Some(port_name) = port.name.as_deref().filter(|name| !name.is_empty()) {
             result.push((format!("{name}_SERVICE_PORT_{}", upper(port_name)), port.port.to_string()));
@@ -168,10 +204,18 @@ mod tests {
     #[tokio::test]
     async fn what_is_missing_is_named() {
         let objects = FakeObjects::default();
-        let error = get("containers: [{name: a, env: [{name: X, valueFrom: {secretKeyRef: {name: s, key: k}}}]}]", &objects).await.unwrap_err();
+        let error =
+            get("containers: [{name: a, env: [{name: X, valueFrom: {secretKeyRef: {name: s, key: k}}}]}]", &objects)
+                .await
+                .unwrap_err();
         assert_eq!(error, "secret \"s\" not found");
         objects.config_maps.lock().insert("cm".into(), ConfigMapOf::default());
-        let error = get("containers: [{name: a, env: [{name: X, valueFrom: {configMapKeyRef: {name: cm, key: k}}}]}]", &objects).await.unwrap_err();
+        let error = get(
+            "containers: [{name: a, env: [{name: X, valueFrom: {configMapKeyRef: {name: cm, key: k}}}]}]",
+            &objects,
+        )
+        .await
+        .unwrap_err();
         assert_eq!(error, "couldn't find key k in ConfigMap default/cm");
     }
 

@@ -43,8 +43,10 @@ fn aliases(target: &Pod) -> String {
     if aliases.is_empty() {
         return String::new();
     }
-    let lines: String =
-        aliases.iter().map(|alias| format!("{}\t{}\n", alias.ip, alias.hostnames.as_deref().unwrap_or_default().join("\t"))).collect();
+    let lines: String = aliases
+        .iter()
+        .map(|alias| format!("{}\t{}\n", alias.ip, alias.hostnames.as_deref().unwrap_or_default().join("\t")))
+        .collect();
     format!("\n# Entries added by HostAliases.\n{lines}")
 }
 

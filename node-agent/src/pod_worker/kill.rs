@@ -29,7 +29,9 @@ pub async fn kill_pod(host: &Host, target: &Pod, observed: &PodRuntime, grace: O
     let began = Instant::now();
     let left = || grace.map(|grace| grace - elapsed(began));
     let alive = |record: &&ContainerRecord| matches!(record.phase, ContainerPhase::Running | ContainerPhase::Unknown);
-    let sidecar = |name: &str| pod::init_containers(target).iter().position(|container| container.name == name && pod::is_sidecar(container));
+    let sidecar = |name: &str| {
+        pod::init_containers(target).iter().position(|container| container.name == name && pod::is_sidecar(container))
+    };
     let (mut sidecars, others): (Vec<&ContainerRecord>, Vec<&ContainerRecord>) =
         observed.containers.iter().filter(alive).partition(|record| sidecar(&record.name).is_some());
     let kills: Vec<Kill> = others.into_iter().map(of).collect();
@@ -41,7 +43,10 @@ pub async fn kill_pod(host: &Host, target: &Pod, observed: &PodRuntime, grace: O
     }
     for sandbox in &observed.sandboxes {
         if sandbox.ready {
-            host.runtime.stop_sandbox(&sandbox.id).await.map_err(|error| format!("cannot stop sandbox {}: {error}", sandbox.id))?;
+            host.runtime
+                .stop_sandbox(&sandbox.id)
+                .await
+                .map_err(|error| format!("cannot stop sandbox {}: {error}", sandbox.id))?;
         }
     }
     Ok(())
@@ -55,10 +60,18 @@ fn of(record: &ContainerRecord) -> Kill {
 ///
 /// # Errors
 /// The runtime's message.
-pub async fn kill_container(host: &Host, target: &Pod, observed: &PodRuntime, kill: &Kill, grace: Option<i64>) -> Result<(), String> {
+pub async fn kill_container(
+    host: &Host,
+    target: &Pod,
+    observed: &PodRuntime,
+    kill: &Kill,
+    grace: Option<i64>,
+) -> Result<(), String> {
     let ephemeral = pod::ephemeral_containers(target);
-    let container = pod::container(target, &kill.name).or_else(|| ephemeral.iter().find(|container| container.name == kill.name));
-    let message = if kill.message.is_empty() { format!("Stopping container {}", kill.name) } else { kill.message.clone() };
+    let container =
+        pod::container(target, &kill.name).or_else(|| ephemeral.iter().find(|container| container.name == kill.name));
+    let message =
+        if kill.message.is_empty() { format!("Stopping container {}", kill.name) } else { kill.message.clone() };
     host.container_event(target, &kill.name, EventType::Normal, "Killing", &message);
     let mut left = grace.unwrap_or_else(|| own_grace(target, container, kill.reason));
     let hook = container.and_then(|container| Some((container, container.lifecycle.as_ref()?.pre_stop.as_ref()?)));
@@ -82,13 +95,20 @@ pub async fn kill_container(host: &Host, target: &Pod, observed: &PodRuntime, ki
 ///
 /// # Errors
 /// What failed, in one line.
-pub async fn run_hook(host: &Host, container: &Container, id: &str, pod_ip: &str, hook: &LifecycleHandler) -> Result<(), String> {
+pub async fn run_hook(
+    host: &Host,
+    container: &Container,
+    id: &str,
+    pod_ip: &str,
+    hook: &LifecycleHandler,
+) -> Result<(), String> {
     /// Hooks have no time limit of their own; the caller ends them.
     const UNLIMITED: Duration = Duration::from_secs(0);
     let verdict = if let Some(exec) = &hook.exec {
         let environment = handlers::static_environment(container);
         let command = exec.command.iter().flatten();
-        let command = command.map(|word| expand(word, |name| environment.get(name).map(|value| value.to_string()))).collect();
+        let command =
+            command.map(|word| expand(word, |name| environment.get(name).map(|value| value.to_string()))).collect();
         handlers::exec(host.runtime.as_ref(), id, command, UNLIMITED).await?
     } else if let Some(http) = &hook.http_get {
         handlers::http_get(http, container, pod_ip, Duration::from_secs(60), "kube-lifecycle/1.36").await?

@@ -179,9 +179,13 @@ impl Worker {
         self.set_status(&target, &fresh);
         match result {
             Ok(until) => {
-                let Some(until) = [until, self.deadline(&target)].into_iter().flatten().min() else { return host.config.sync_frequency };
+                let Some(until) = [until, self.deadline(&target)].into_iter().flatten().min() else {
+                    return host.config.sync_frequency;
+                };
                 let wait = until.duration_since(Timestamp::now());
-                Duration::try_from(wait).unwrap_or_default().clamp(Duration::from_millis(50), host.config.sync_frequency)
+                Duration::try_from(wait)
+                    .unwrap_or_default()
+                    .clamp(Duration::from_millis(50), host.config.sync_frequency)
             }
             Err(error) => {
                 debug!("pod {}: {error}", pod::full_name(&target));
@@ -227,7 +231,9 @@ impl Worker {
         host.tokens.forget(uid);
         host.images.forget(uid);
         let dir = host.pod_dir(uid);
-        let volumes = ["volumes", "volume-subpaths", "plugins"].iter().try_for_each(|part| volumes::tear_down_all(&dir.join(part)));
+        let volumes = ["volumes", "volume-subpaths", "plugins"]
+            .iter()
+            .try_for_each(|part| volumes::tear_down_all(&dir.join(part)));
         match volumes.and_then(|()| host.cgroups.tear_down(uid)) {
             Ok(()) => {
                 self.cleaned = true;
@@ -316,12 +322,21 @@ impl Worker {
 /// One line; everything may be tried again.
 pub async fn purge(host: &Host, uid: &str, observed: &PodRuntime) -> Result<(), String> {
     for container in &observed.containers {
-        host.runtime.remove_container(&container.id).await.map_err(|error| format!("cannot remove container {}: {error}", container.id))?;
+        host.runtime
+            .remove_container(&container.id)
+            .await
+            .map_err(|error| format!("cannot remove container {}: {error}", container.id))?;
     }
     for sandbox in &observed.sandboxes {
         // Stopping again takes down what a stop that was cut short left of its network.
-        host.runtime.stop_sandbox(&sandbox.id).await.map_err(|error| format!("cannot stop sandbox {}: {error}", sandbox.id))?;
-        host.runtime.remove_sandbox(&sandbox.id).await.map_err(|error| format!("cannot remove sandbox {}: {error}", sandbox.id))?;
+        host.runtime
+            .stop_sandbox(&sandbox.id)
+            .await
+            .map_err(|error| format!("cannot stop sandbox {}: {error}", sandbox.id))?;
+        host.runtime
+            .remove_sandbox(&sandbox.id)
+            .await
+            .map_err(|error| format!("cannot remove sandbox {}: {error}", sandbox.id))?;
     }
     volumes::tear_down_all(&host.pod_dir(uid))?;
     host.cgroups.tear_down(uid)
@@ -344,7 +359,8 @@ fn read_termination_message(record: &mut ContainerRecord) {
         message = String::from_utf8_lossy(&bytes).into_owned();
     }
     if message.is_empty() && record.fallback_to_logs && record.exit_code != 0 {
-        message = container_log::read::last(record.log_path.as_ref(), MESSAGE_LOG_LINES, MESSAGE_LOG_BYTES).unwrap_or_default();
+        message = container_log::read::last(record.log_path.as_ref(), MESSAGE_LOG_LINES, MESSAGE_LOG_BYTES)
+            .unwrap_or_default();
     }
     if !message.is_empty() {
         record.message = if record.message.is_empty() { message } else { format!("{}: {message}", record.message) };

@@ -129,8 +129,14 @@ pub fn plan(pod: &Pod, observed: &PodRuntime, probes: &ProbeResults, hash: impl 
         let Some(record) = observed.container(&container.name).filter(|record| record.running()) else {
             if should_start(pod, container, observed) {
                 plan.start.push(index);
-                if let Some(unknown) = observed.container(&container.name).filter(|record| record.phase == ContainerPhase::Unknown) {
-                    plan.kill.push(kill(unknown, "Container is in \"unknown\" state, try killing it before restart", KillReason::Other));
+                if let Some(unknown) =
+                    observed.container(&container.name).filter(|record| record.phase == ContainerPhase::Unknown)
+                {
+                    plan.kill.push(kill(
+                        unknown,
+                        "Container is in \"unknown\" state, try killing it before restart",
+                        KillReason::Other,
+                    ));
                 }
             }
             continue;
@@ -172,7 +178,13 @@ fn kill(record: &ContainerRecord, message: &str, reason: KillReason) -> Kill {
 }
 
 /// Plans the init containers; true when all are through and the main containers may run.
-fn plan_init(pod: &Pod, observed: &PodRuntime, probes: &ProbeResults, hash: &impl Fn(&Container) -> String, plan: &mut Plan) -> bool {
+fn plan_init(
+    pod: &Pod,
+    observed: &PodRuntime,
+    probes: &ProbeResults,
+    hash: &impl Fn(&Container) -> String,
+    plan: &mut Plan,
+) -> bool {
     let inits = pod::init_containers(pod);
     if inits.is_empty() {
         return true;
@@ -248,7 +260,11 @@ fn plan_init(pod: &Pod, observed: &PodRuntime, probes: &ProbeResults, hash: &imp
                     plan.start_init.clear();
                     return false;
                 }
-                plan.kill.push(kill(record, "Init container is in \"unknown\" state, try killing it before restart", KillReason::Other));
+                plan.kill.push(kill(
+                    record,
+                    "Init container is in \"unknown\" state, try killing it before restart",
+                    KillReason::Other,
+                ));
                 plan.start_init.push(index);
             }
         }

@@ -8,7 +8,14 @@ fn sandbox(ready: bool) -> SandboxRecord {
 }
 
 fn record(name: &str, phase: ContainerPhase, exit_code: i32) -> ContainerRecord {
-    ContainerRecord { id: format!("{name}-0"), name: name.into(), phase, exit_code, hash: "h".into(), ..Default::default() }
+    ContainerRecord {
+        id: format!("{name}-0"),
+        name: name.into(),
+        phase,
+        exit_code,
+        hash: "h".into(),
+        ..Default::default()
+    }
 }
 
 fn running(name: &str) -> ContainerRecord {
@@ -77,7 +84,8 @@ fn restart_policies() {
 #[test]
 fn deleted_pods_start_nothing() {
     let mut pod = policy(TWO, "Always");
-    pod.metadata.deletion_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(jiff::Timestamp::UNIX_EPOCH));
+    pod.metadata.deletion_timestamp =
+        Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(jiff::Timestamp::UNIX_EPOCH));
     assert!(compute(&pod, &with(vec![exited("a", 0), running("b")])).start.is_empty());
 }
 
@@ -126,13 +134,16 @@ fn sidecars() {
     assert_eq!((plan.start_init.len(), plan.start.as_slice()), (0, &[0][..]));
     let plan = compute(&pod, &with(vec![exited("i0", 0), exited("s", 3), exited("i1", 0), running("a")]));
     assert_eq!((plan.start_init.as_slice(), plan.start.len()), (&[1][..], 0), "a sidecar restarts beside its pod");
-    let done = compute(&policy(SIDECAR, "Never"), &with(vec![exited("i0", 0), running("s"), exited("i1", 0), exited("a", 0)]));
+    let done =
+        compute(&policy(SIDECAR, "Never"), &with(vec![exited("i0", 0), running("s"), exited("i1", 0), exited("a", 0)]));
     assert!(done.kill_pod && done.start_init.is_empty());
 }
 
 #[test]
 fn sidecar_waits_for_startup_probe() {
-    let pod = pod_of("{initContainers: [{name: s, restartPolicy: Always, startupProbe: {exec: {command: [x]}}}], containers: [{name: a}]}");
+    let pod = pod_of(
+        "{initContainers: [{name: s, restartPolicy: Always, startupProbe: {exec: {command: [x]}}}], containers: [{name: a}]}",
+    );
     let observed = with(vec![running("s")]);
     assert!(compute(&pod, &observed).start.is_empty());
     let mut probes = ProbeResults::default();

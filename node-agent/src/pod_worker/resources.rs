@@ -7,7 +7,12 @@ use crate::{cri::api, pod, quantity};
 const PERIOD: i64 = 100_000;
 
 /// The CRI resources. `node_memory` is the node's capacity in bytes.
-pub fn linux_resources(target: &Pod, container: &Container, node_memory: i64, cgroup_v2: bool) -> api::LinuxContainerResources {
+pub fn linux_resources(
+    target: &Pod,
+    container: &Container,
+    node_memory: i64,
+    cgroup_v2: bool,
+) -> api::LinuxContainerResources {
     let resources = container.resources.as_ref();
     let limit = quantity::limit_milli(resources, "cpu");
     let request = quantity::request_milli(resources, "cpu").filter(|request| *request > 0).or(limit);
@@ -70,7 +75,9 @@ mod tests {
 
     #[test]
     fn values() {
-        let pod = pod_of("containers: [{name: a, resources: {requests: {cpu: 250m, memory: 1Gi}, limits: {cpu: 500m, memory: 2Gi}}}, {name: b}]");
+        let pod = pod_of(
+            "containers: [{name: a, resources: {requests: {cpu: 250m, memory: 1Gi}, limits: {cpu: 500m, memory: 2Gi}}}, {name: b}]",
+        );
         let containers = &pod::spec(&pod).containers;
         let resources = linux_resources(&pod, &containers[0], 4 << 30, false);
         assert_eq!((resources.cpu_shares, resources.cpu_quota, resources.cpu_period), (256, 50_000, 100_000));

@@ -35,9 +35,17 @@ pub fn hostname_and_domain(target: &Pod, cluster_domain: &str) -> (String, Strin
 ///
 /// # Errors
 /// A fully qualified name that is too long for the kernel.
-pub fn sandbox_config(target: &Pod, attempt: u32, dns: api::DnsConfig, log_directory: String, cgroup_parent: String, cluster_domain: &str) -> Result<api::PodSandboxConfig, String> {
+pub fn sandbox_config(
+    target: &Pod,
+    attempt: u32,
+    dns: api::DnsConfig,
+    log_directory: String,
+    cgroup_parent: String,
+    cluster_domain: &str,
+) -> Result<api::PodSandboxConfig, String> {
     let spec = pod::spec(target);
-    let mut labels: std::collections::HashMap<String, String> = target.metadata.labels.clone().unwrap_or_default().into_iter().collect();
+    let mut labels: std::collections::HashMap<String, String> =
+        target.metadata.labels.clone().unwrap_or_default().into_iter().collect();
     labels.insert(key::POD_NAME.into(), pod::name(target).into());
     labels.insert(key::POD_NAMESPACE.into(), pod::namespace(target).into());
     labels.insert(key::POD_UID.into(), pod::uid(target).into());
@@ -81,7 +89,8 @@ pub fn sandbox_config(target: &Pod, attempt: u32, dns: api::DnsConfig, log_direc
 
 fn port_mappings(target: &Pod) -> Vec<api::PortMapping> {
     let sidecars = pod::init_containers(target).iter().filter(|container| pod::is_sidecar(container));
-    let ports = pod::spec(target).containers.iter().chain(sidecars).flat_map(|container| container.ports.iter().flatten());
+    let ports =
+        pod::spec(target).containers.iter().chain(sidecars).flat_map(|container| container.ports.iter().flatten());
     ports
         .map(|port| api::PortMapping {
             protocol: match port.protocol.as_deref() {
@@ -114,7 +123,9 @@ mod tests {
 
     #[test]
     fn ports() {
-        let pod = pod_of("containers: [{name: a, ports: [{containerPort: 80, hostPort: 8080}, {containerPort: 53, protocol: UDP}]}]");
+        let pod = pod_of(
+            "containers: [{name: a, ports: [{containerPort: 80, hostPort: 8080}, {containerPort: 53, protocol: UDP}]}]",
+        );
         let ports = port_mappings(&pod);
         assert_eq!((ports[0].host_port, ports[1].protocol()), (8080, api::Protocol::Udp));
     }

@@ -21,7 +21,12 @@ const MASKED_MORE: [&str; 2] = ["/sys/firmware", "/sys/devices/virtual/powercap"
 const READONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
 /// The container's CRI security context. `target_id` is the container an ephemeral container joins.
-pub fn container_context(target: &Pod, container: &Container, image: &ImageUser, target_id: Option<&str>) -> api::LinuxContainerSecurityContext {
+pub fn container_context(
+    target: &Pod,
+    container: &Container,
+    image: &ImageUser,
+    target_id: Option<&str>,
+) -> api::LinuxContainerSecurityContext {
     let pod_level = pod::spec(target).security_context.clone().unwrap_or_default();
     let own = container.security_context.clone().unwrap_or_default();
     let privileged = own.privileged == Some(true);
@@ -77,13 +82,17 @@ pub fn container_context(target: &Pod, container: &Container, image: &ImageUser,
 /// The sandbox's CRI security context.
 pub fn sandbox_context(target: &Pod) -> api::LinuxSandboxSecurityContext {
     let pod_level = pod::spec(target).security_context.clone().unwrap_or_default();
-    let privileged = |container: &Container| container.security_context.as_ref().is_some_and(|own| own.privileged == Some(true));
+    let privileged =
+        |container: &Container| container.security_context.as_ref().is_some_and(|own| own.privileged == Some(true));
     api::LinuxSandboxSecurityContext {
         privileged: pod::spec(target).containers.iter().chain(pod::init_containers(target)).any(privileged),
         namespace_options: Some(namespaces(target, None)),
         run_as_user: pod_level.run_as_user.map(|value| api::Int64Value { value }),
         // CRI refuses a group without a user.
-        run_as_group: pod_level.run_as_group.filter(|_| pod_level.run_as_user.is_some()).map(|value| api::Int64Value { value }),
+        run_as_group: pod_level
+            .run_as_group
+            .filter(|_| pod_level.run_as_user.is_some())
+            .map(|value| api::Int64Value { value }),
         supplemental_groups: supplemental_groups(&pod_level),
         seccomp: Some(profile_of("RuntimeDefault", None)),
         ..Default::default()
@@ -124,9 +133,9 @@ pub fn verify_non_root(target: &Pod, container: &Container, image: &ImageUser) -
         None => match image {
             ImageUser::Uid(0) => Err(format!("container has runAsNonRoot and image will run as root {place}")),
             ImageUser::Uid(_) => Ok(()),
-            ImageUser::Name(name) => {
-                Err(format!("container has runAsNonRoot and image has non-numeric user ({name}), cannot verify user is non-root {place}"))
-            }
+            ImageUser::Name(name) => Err(format!(
+                "container has runAsNonRoot and image has non-numeric user ({name}), cannot verify user is non-root {place}"
+            )),
         },
     }
 }
@@ -155,7 +164,10 @@ fn supplemental_groups(context: &PodSecurityContext) -> Vec<i64> {
 
 fn seccomp(profile: Option<&SeccompProfile>) -> api::SecurityProfile {
     match profile {
-        Some(profile) => profile_of(&profile.type_, profile.localhost_profile.as_ref().map(|path| format!("/var/lib/kubelet/seccomp/{path}"))),
+        Some(profile) => profile_of(
+            &profile.type_,
+            profile.localhost_profile.as_ref().map(|path| format!("/var/lib/kubelet/seccomp/{path}")),
+        ),
         None => profile_of("Unconfined", None),
     }
 }
@@ -206,7 +218,10 @@ mod tests {
         );
         assert!(check(spec, ImageUser::Uid(3)).is_ok());
         assert!(check(spec, ImageUser::Name("x".into())).unwrap_err().contains("non-numeric user (x)"));
-        assert!(check("{securityContext: {runAsNonRoot: true, runAsUser: 3}, containers: [{name: a}]}", ImageUser::Uid(0)).is_ok());
+        assert!(
+            check("{securityContext: {runAsNonRoot: true, runAsUser: 3}, containers: [{name: a}]}", ImageUser::Uid(0))
+                .is_ok()
+        );
         assert!(check("containers: [{name: a}]", ImageUser::Uid(0)).is_ok());
     }
 }

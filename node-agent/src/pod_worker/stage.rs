@@ -81,6 +81,9 @@ mod tests {
 
     #[test]
     fn completed_pods_end() {
-        assert_eq!(Stage::Syncing.step(Facts { terminal: true, grace: 2, ..Facts::default() }), Stage::Terminating { grace: 2 });
+        assert_eq!(
+            Stage::Syncing.step(Facts { terminal: true, grace: 2, ..Facts::default() }),
+            Stage::Terminating { grace: 2 }
+        );
     }
 }

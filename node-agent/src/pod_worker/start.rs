@@ -62,7 +62,12 @@ impl Worker {
 
         if plan.kill_pod {
             if plan.create_sandbox && plan.sandbox_id.is_some() {
-                host.pod_event(target, EventType::Normal, "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.");
+                host.pod_event(
+                    target,
+                    EventType::Normal,
+                    "SandboxChanged",
+                    "Pod sandbox changed, it will be killed and re-created.",
+                );
             }
             kill::kill_pod(&host, target, observed, None).await?;
         } else {
@@ -80,11 +85,18 @@ impl Worker {
         let log_dir = host.log_dir(target);
         fs::create_dir_all(&log_dir).map_err(|error| format!("cannot create {}: {error}", log_dir.display()))?;
         let log_dir = log_dir.to_string_lossy().into_owned();
-        let sandbox_config = sandbox_config::sandbox_config(target, plan.attempt, dns, log_dir, cgroup_parent, &host.config.cluster_domain)
-            .inspect_err(|error| {
-                let message = format!("Failed to create pod sandbox: {error}");
-                host.pod_event(target, EventType::Warning, "FailedCreatePodSandBox", &message);
-            })?;
+        let sandbox_config = sandbox_config::sandbox_config(
+            target,
+            plan.attempt,
+            dns,
+            log_dir,
+            cgroup_parent,
+            &host.config.cluster_domain,
+        )
+        .inspect_err(|error| {
+            let message = format!("Failed to create pod sandbox: {error}");
+            host.pod_event(target, EventType::Warning, "FailedCreatePodSandBox", &message);
+        })?;
         let (sandbox_id, ips) = if plan.create_sandbox {
             self.create_sandbox(target, &sandbox_config).await?
         } else {
@@ -166,7 +178,11 @@ impl Worker {
         Ok(dns)
     }
 
-    async fn create_sandbox(&mut self, target: &Pod, config: &api::PodSandboxConfig) -> Result<(String, Vec<String>), String> {
+    async fn create_sandbox(
+        &mut self,
+        target: &Pod,
+        config: &api::PodSandboxConfig,
+    ) -> Result<(String, Vec<String>), String> {
         let host = &self.host;
         let handler = pod::spec(target).runtime_class_name.as_deref().unwrap_or_default();
         let id = host.runtime.run_sandbox(config.clone(), handler).await.map_err(|error| {
@@ -181,7 +197,12 @@ impl Worker {
         })?;
         // The pod's address is worth telling before its images are there.
         self.set_status(target, &observed);
-        let ips = observed.sandboxes.iter().find(|sandbox| sandbox.id == id).map(|sandbox| sandbox.ips.clone()).unwrap_or_default();
+        let ips = observed
+            .sandboxes
+            .iter()
+            .find(|sandbox| sandbox.id == id)
+            .map(|sandbox| sandbox.ips.clone())
+            .unwrap_or_default();
         Ok((id, ips))
     }
 
@@ -198,13 +219,21 @@ impl Worker {
                 _ => 2,
             };
             let dead = matches!(record.phase, ContainerPhase::Exited | ContainerPhase::Unknown) || plan.kill_pod;
-            if dead && *count > keep && let Err(error) = self.host.runtime.remove_container(&record.id).await {
+            if dead
+                && *count > keep
+                && let Err(error) = self.host.runtime.remove_container(&record.id).await
+            {
                 debug!("cannot remove container {}: {error}", record.id);
             }
         }
         if plan.create_sandbox {
             // The newest one stays until the pod ends: its attempt number is counted on.
-            for sandbox in observed.sandboxes.iter().skip(1).filter(|sandbox| !observed.containers.iter().any(|c| c.sandbox_id == sandbox.id)) {
+            for sandbox in observed
+                .sandboxes
+                .iter()
+                .skip(1)
+                .filter(|sandbox| !observed.containers.iter().any(|c| c.sandbox_id == sandbox.id))
+            {
                 if let Err(error) = self.host.runtime.remove_sandbox(&sandbox.id).await {
                     debug!("cannot remove sandbox {}: {error}", sandbox.id);
                 }
@@ -213,7 +242,11 @@ impl Worker {
     }
 
     /// Starts one container; when it may start, if it is in back-off.
-    async fn start_container(&mut self, started: &Started<'_>, container: &Container) -> Result<Option<Timestamp>, String> {
+    async fn start_container(
+        &mut self,
+        started: &Started<'_>,
+        container: &Container,
+    ) -> Result<Option<Timestamp>, String> {
         let name = &container.name;
         if let Some(until) = self.in_backoff(started, container) {
             return Ok(Some(until));
@@ -233,7 +266,8 @@ impl Worker {
 
     fn in_backoff(&mut self, started: &Started<'_>, container: &Container) -> Option<Timestamp> {
         let target = started.target;
-        let ended = started.observed.containers.iter().find(|record| record.name == container.name && record.exited())?;
+        let ended =
+            started.observed.containers.iter().find(|record| record.name == container.name && record.exited())?;
         let since = ended.finished_at.unwrap_or(Timestamp::UNIX_EPOCH);
         let now = Timestamp::now();
         let key = format!("{}_{}", container.name, container_config::hash(container));
@@ -261,9 +295,14 @@ impl Worker {
         let image = host.images.ensure(target, container, &started.sandbox_config).await.inspect_err(|waiting| {
             host.container_event(target, name, EventType::Warning, "Failed", &format!("Error: {}", waiting.reason));
         })?;
-        let config = self.container_config(started, container, &image).await.map_err(|error| failed("CreateContainerConfigError", error))?;
+        let config = self
+            .container_config(started, container, &image)
+            .await
+            .map_err(|error| failed("CreateContainerConfigError", error))?;
         let log_dir = host.log_dir(target).join(name);
-        fs::create_dir_all(&log_dir).map_err(|error| failed("CreateContainerConfigError", format!("cannot create {}: {error}", log_dir.display())))?;
+        fs::create_dir_all(&log_dir).map_err(|error| {
+            failed("CreateContainerConfigError", format!("cannot create {}: {error}", log_dir.display()))
+        })?;
         let id = host
             .runtime
             .create_container(&started.sandbox_id, config, started.sandbox_config.clone())
@@ -277,7 +316,12 @@ impl Worker {
             let ip = started.ips.first().cloned().unwrap_or_default();
             if let Err(message) = kill::run_hook(host, container, &id, &ip, hook).await {
                 host.container_event(target, name, EventType::Warning, "FailedPostStartHook", "PostStartHook failed");
-                let stop = plan::Kill { id, name: name.clone(), message: "FailedPostStartHook".into(), reason: plan::KillReason::Other };
+                let stop = plan::Kill {
+                    id,
+                    name: name.clone(),
+                    message: "FailedPostStartHook".into(),
+                    reason: plan::KillReason::Other,
+                };
                 let _ = kill::kill_container(host, target, started.observed, &stop, None).await;
                 return Err(Waiting { reason: "PostStartHookError".into(), message });
             }
@@ -285,7 +329,12 @@ impl Worker {
         Ok(())
     }
 
-    async fn container_config(&self, started: &Started<'_>, container: &Container, image: &api::Image) -> Result<api::ContainerConfig, String> {
+    async fn container_config(
+        &self,
+        started: &Started<'_>,
+        container: &Container,
+        image: &api::Image,
+    ) -> Result<api::ContainerConfig, String> {
         let host = &self.host;
         let target = started.target;
         let user = security::ImageUser::of(Some(image));
@@ -297,8 +346,12 @@ impl Worker {
             None => next_log(&host.log_dir(target).join(&container.name)),
         };
         let mounts = self.mounts(started, container, &environment)?;
-        let joined = pod::spec(target).ephemeral_containers.iter().flatten().find(|ephemeral| ephemeral.name == container.name);
-        let target_id = match joined.and_then(|ephemeral| ephemeral.target_container_name.as_deref()).filter(|name| !name.is_empty()) {
+        let joined =
+            pod::spec(target).ephemeral_containers.iter().flatten().find(|ephemeral| ephemeral.name == container.name);
+        let target_id = match joined
+            .and_then(|ephemeral| ephemeral.target_container_name.as_deref())
+            .filter(|name| !name.is_empty())
+        {
             Some(name) => match started.observed.container(name) {
                 Some(record) => Some(record.id.as_str()),
                 None => return Err(format!("unable to find target container {name}")),
@@ -320,14 +373,21 @@ impl Worker {
         }))
     }
 
-    fn mounts(&self, started: &Started<'_>, container: &Container, environment: &[(String, String)]) -> Result<Vec<api::Mount>, String> {
+    fn mounts(
+        &self,
+        started: &Started<'_>,
+        container: &Container,
+        environment: &[(String, String)],
+    ) -> Result<Vec<api::Mount>, String> {
         let host = &self.host;
         let target = started.target;
         let dir = host.pod_dir(pod::uid(target));
         let lookup = |name: &str| environment.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
         let mut mounts = vec![];
         for (index, mount) in container.volume_mounts.iter().flatten().enumerate() {
-            let path = started.volumes.get(&mount.name).ok_or_else(|| format!("cannot find volume {:?} to mount into container {:?}", mount.name, container.name))?;
+            let path = started.volumes.get(&mount.name).ok_or_else(|| {
+                format!("cannot find volume {:?} to mount into container {:?}", mount.name, container.name)
+            })?;
             let sub_path = match mount.sub_path_expr.as_deref().filter(|text| !text.is_empty()) {
                 Some(text) => expand(text, lookup),
                 None => mount.sub_path.clone().unwrap_or_default(),
@@ -346,7 +406,10 @@ impl Worker {
                 Some("Bidirectional") => api::MountPropagation::PropagationBidirectional,
                 _ => api::MountPropagation::PropagationPrivate,
             };
-            mounts.push(api::Mount { propagation: propagation.into(), ..bind(&mount.mount_path, &host_path, mount.read_only == Some(true)) });
+            mounts.push(api::Mount {
+                propagation: propagation.into(),
+                ..bind(&mount.mount_path, &host_path, mount.read_only == Some(true))
+            });
         }
         if etc_hosts::managed(target, container, &started.ips) {
             let (hostname, domain) = sandbox_config::hostname_and_domain(target, &host.config.cluster_domain);
@@ -361,7 +424,8 @@ impl Worker {
 }
 
 fn bind(container_path: &str, host_path: &Path, readonly: bool) -> api::Mount {
-    let container_path = if container_path.starts_with('/') { container_path.to_string() } else { format!("/{container_path}") };
+    let container_path =
+        if container_path.starts_with('/') { container_path.to_string() } else { format!("/{container_path}") };
     api::Mount { container_path, host_path: host_path.to_string_lossy().into_owned(), readonly, ..Default::default() }
 }
 

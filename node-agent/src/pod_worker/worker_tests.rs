@@ -36,7 +36,11 @@ impl World {
         let resolv = dir.path().join("resolv.conf");
         std::fs::write(&resolv, "").unwrap();
         let args = ["kubelet", "--node-ip=10.0.0.1", "--hostname-override=n", "--cgroups-per-qos=false"];
-        let own = [format!("--root-dir={root}"), format!("--pod-logs-dir={root}/logs"), format!("--resolv-conf={}", resolv.display())];
+        let own = [
+            format!("--root-dir={root}"),
+            format!("--pod-logs-dir={root}/logs"),
+            format!("--resolv-conf={}", resolv.display()),
+        ];
         let flags = crate::flags::Flags::parse_from(args.iter().map(|arg| arg.to_string()).chain(own));
         let config = Config::new(&flags).unwrap();
         let runtime = Arc::new(FakeRuntime::default());
@@ -190,7 +194,9 @@ async fn failed_sandbox_is_tried_again() {
 
 #[tokio::test(start_paused = true)]
 async fn volumes_that_cannot_be_made_are_said() {
-    let mut world = World::new("{volumes: [{name: v, configMap: {name: cm}}], containers: [{name: a, image: 'i:1', volumeMounts: [{name: v, mountPath: /v}]}]}");
+    let mut world = World::new(
+        "{volumes: [{name: v, configMap: {name: cm}}], containers: [{name: a, image: 'i:1', volumeMounts: [{name: v, mountPath: /v}]}]}",
+    );
     world.settle().await;
     assert!(world.reasons().contains(&"FailedMount".to_string()));
     assert_eq!(world.phase(), "Pending");

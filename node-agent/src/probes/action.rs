@@ -13,13 +13,26 @@ use crate::{
 };
 
 /// Runs the probe once; `None` where it could not be run, which counts for nothing.
-pub async fn probe(host: &Arc<Host>, target: &Pod, container: &Container, probe: &Probe, kind: Kind, id: &str, ip: &str) -> Option<Outcome> {
-    let seconds = probe.timeout_seconds.filter(|seconds| *seconds > 0).and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(1);
+pub async fn probe(
+    host: &Arc<Host>,
+    target: &Pod,
+    container: &Container,
+    probe: &Probe,
+    kind: Kind,
+    id: &str,
+    ip: &str,
+) -> Option<Outcome> {
+    let seconds = probe
+        .timeout_seconds
+        .filter(|seconds| *seconds > 0)
+        .and_then(|seconds| u64::try_from(seconds).ok())
+        .unwrap_or(1);
     let timeout = Duration::from_secs(seconds);
     let result = if let Some(exec) = &probe.exec {
         let environment = handlers::static_environment(container);
         let command = exec.command.iter().flatten();
-        let command = command.map(|word| expand(word, |name| environment.get(name).map(|value| value.to_string()))).collect();
+        let command =
+            command.map(|word| expand(word, |name| environment.get(name).map(|value| value.to_string()))).collect();
         handlers::exec(host.runtime.as_ref(), id, command, timeout).await
     } else if let Some(http) = &probe.http_get {
         handlers::http_get(http, container, ip, timeout, "kube-probe/1.36").await
@@ -30,7 +43,8 @@ pub async fn probe(host: &Arc<Host>, target: &Pod, container: &Container, probe:
     } else {
         Err("missing probe handler".to_string())
     };
-    let event = |message: String| host.container_event(target, &container.name, EventType::Warning, "Unhealthy", &message);
+    let event =
+        |message: String| host.container_event(target, &container.name, EventType::Warning, "Unhealthy", &message);
     match result {
         Ok(Verdict::Success(_)) => Some(Outcome::Success),
         Ok(Verdict::Failure(output)) => {

@@ -3,7 +3,11 @@
 mod action;
 mod state;
 
-use std::{collections::HashMap, sync::{Arc, Weak}, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Container, ContainerStatus, Pod, Probe};
@@ -97,7 +101,10 @@ impl Prober {
                 }
             }
         }
-        pods.insert(pod::uid(target).to_string(), PodProbes { results: ProbeResults::default(), tasks, wake: wake.clone() });
+        pods.insert(
+            pod::uid(target).to_string(),
+            PodProbes { results: ProbeResults::default(), tasks, wake: wake.clone() },
+        );
     }
 
     /// Ends the pod's liveness and startup probes: while it is being stopped, only its readiness matters.
@@ -152,12 +159,16 @@ struct Task {
 
 impl Task {
     async fn run(self) {
-        let seconds = |value: Option<i32>, default: i32| u64::try_from(value.filter(|value| *value > 0).unwrap_or(default)).unwrap_or(1);
+        let seconds = |value: Option<i32>, default: i32| {
+            u64::try_from(value.filter(|value| *value > 0).unwrap_or(default)).unwrap_or(1)
+        };
         let period = Duration::from_secs(seconds(self.probe.period_seconds, 10));
         let settings = Settings {
             failure_threshold: i32::try_from(seconds(self.probe.failure_threshold, 3)).unwrap_or(3),
             success_threshold: i32::try_from(seconds(self.probe.success_threshold, 1)).unwrap_or(1),
-            initial_delay: Duration::from_secs(self.probe.initial_delay_seconds.and_then(|value| u64::try_from(value).ok()).unwrap_or(0)),
+            initial_delay: Duration::from_secs(
+                self.probe.initial_delay_seconds.and_then(|value| u64::try_from(value).ok()).unwrap_or(0),
+            ),
         };
         let mut state = State::new(self.kind, settings);
         let uid = pod::uid(&self.target).to_string();
@@ -173,9 +184,13 @@ impl Task {
     /// One turn; true where there was nothing to probe yet.
     async fn tick(&self, host: &Arc<Host>, uid: &str, state: &mut State) -> bool {
         let Some(status) = host.statuses.get(uid) else { return true };
-        let statuses = status.container_statuses.iter().flatten().chain(status.init_container_statuses.iter().flatten());
-        let Some(container) = statuses.into_iter().find(|status| status.name == self.container.name) else { return true };
-        let id = container.container_id.as_deref().and_then(|id| id.split_once("://")).map(|(_, id)| id).unwrap_or_default();
+        let statuses =
+            status.container_statuses.iter().flatten().chain(status.init_container_statuses.iter().flatten());
+        let Some(container) = statuses.into_iter().find(|status| status.name == self.container.name) else {
+            return true;
+        };
+        let id =
+            container.container_id.as_deref().and_then(|id| id.split_once("://")).map(|(_, id)| id).unwrap_or_default();
         let view = view(container, id, host.started);
         let (old, step) = state.before(&view, Timestamp::now());
         if let Some(old) = old {

@@ -98,7 +98,8 @@ impl State {
             self.last = Some(outcome);
             self.run = 1;
         }
-        let threshold = if outcome == Outcome::Success { self.settings.success_threshold } else { self.settings.failure_threshold };
+        let threshold =
+            if outcome == Outcome::Success { self.settings.success_threshold } else { self.settings.failure_threshold };
         if self.run < threshold {
             return None;
         }
@@ -160,7 +161,10 @@ mod tests {
         let mut readiness = state(Kind::Readiness);
         assert_eq!(readiness.before(&View { from_before: true, ..running(true) }, at(200)).1, Step::Probe);
         let mut startup = state(Kind::Startup);
-        assert_eq!(startup.before(&View { from_before: true, ..running(true) }, at(200)).1, Step::Set(Outcome::Success));
+        assert_eq!(
+            startup.before(&View { from_before: true, ..running(true) }, at(200)).1,
+            Step::Set(Outcome::Success)
+        );
         assert_eq!(startup.before(&View { from_before: true, ..running(true) }, at(201)).1, Step::Rest);
     }
 
@@ -168,6 +172,9 @@ mod tests {
     fn dead_containers_are_not_ready() {
         let mut readiness = state(Kind::Readiness);
         readiness.before(&running(true), at(200));
-        assert_eq!(readiness.before(&View { running_since: None, ..running(false) }, at(201)).1, Step::Set(Outcome::Failure));
+        assert_eq!(
+            readiness.before(&View { running_since: None, ..running(false) }, at(201)).1,
+            Step::Set(Outcome::Failure)
+        );
     }
 }

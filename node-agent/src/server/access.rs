@@ -75,7 +75,8 @@ impl Access {
     /// `Ok` when the request may go on, else the refusal.
     pub async fn check(&self, peer: &Peer, request: &Request<Incoming>) -> Result<(), Response<Body>> {
         let unauthorized = || text(StatusCode::UNAUTHORIZED, "Unauthorized");
-        let bearer = request.headers().get(AUTHORIZATION).and_then(|header| header.to_str().ok()?.strip_prefix("Bearer "));
+        let bearer =
+            request.headers().get(AUTHORIZATION).and_then(|header| header.to_str().ok()?.strip_prefix("Bearer "));
         let user = match (&peer.0, bearer) {
             (Some(user), _) => user.clone(),
             (None, Some(token)) if self.tokens => self.authenticate(token).await?.ok_or_else(unauthorized)?,
@@ -95,7 +96,11 @@ impl Access {
                 return Ok(());
             }
         }
-        let message = format!("Forbidden (user={}, verb={verb}, resource=nodes, subresource(s)=[{}])\n", user.name, subresources.join(" "));
+        let message = format!(
+            "Forbidden (user={}, verb={verb}, resource=nodes, subresource(s)=[{}])\n",
+            user.name,
+            subresources.join(" ")
+        );
         Err(text(StatusCode::FORBIDDEN, message))
     }
 
@@ -105,13 +110,14 @@ impl Access {
         {
             return Ok(user.clone());
         }
-        let review = TokenReview { spec: TokenReviewSpec { token: token.to_string(), audiences: None }, ..Default::default() };
+        let review =
+            TokenReview { spec: TokenReviewSpec { token: token.to_string(), audiences: None }, ..Default::default() };
         let reviewed = Api::<TokenReview>::all(self.client.clone()).create(&PostParams::default(), &review).await;
         let status = reviewed.map_err(|error| self.failed("TokenReview", &error))?.status.unwrap_or_default();
-        let user = status.user.filter(|_| status.authenticated == Some(true)).map(|user| User {
-            name: user.username.unwrap_or_default(),
-            groups: user.groups.unwrap_or_default(),
-        });
+        let user = status
+            .user
+            .filter(|_| status.authenticated == Some(true))
+            .map(|user| User { name: user.username.unwrap_or_default(), groups: user.groups.unwrap_or_default() });
         remember(&self.users, token.to_string(), user.clone(), TOKEN_TTL);
         Ok(user)
     }
@@ -139,8 +145,12 @@ impl Access {
             },
             ..Default::default()
         };
-        let reviewed = Api::<SubjectAccessReview>::all(self.client.clone()).create(&PostParams::default(), &review).await;
-        let allowed = reviewed.map_err(|error| self.failed("SubjectAccessReview", &error))?.status.is_some_and(|status| status.allowed);
+        let reviewed =
+            Api::<SubjectAccessReview>::all(self.client.clone()).create(&PostParams::default(), &review).await;
+        let allowed = reviewed
+            .map_err(|error| self.failed("SubjectAccessReview", &error))?
+            .status
+            .is_some_and(|status| status.allowed);
         remember(&self.decisions, key, allowed, if allowed { ALLOWED_TTL } else { DENIED_TTL });
         Ok(allowed)
     }

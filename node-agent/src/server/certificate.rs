@@ -23,7 +23,8 @@ pub fn server_config(config: &Config) -> Result<ServerConfig> {
         None => self_signed(config)?,
     };
     let chain = certificates(&certificate)?;
-    let key = PrivateKeyDer::from_pem_file(&key).with_context(|| format!("cannot read the private key {}", key.display()))?;
+    let key =
+        PrivateKeyDer::from_pem_file(&key).with_context(|| format!("cannot read the private key {}", key.display()))?;
     let builder = ServerConfig::builder();
     let builder = match &config.serving.client_ca {
         Some(path) => {
@@ -32,7 +33,8 @@ pub fn server_config(config: &Config) -> Result<ServerConfig> {
                 roots.add(root).with_context(|| format!("unusable certificate in {}", path.display()))?;
             }
             let verifier = WebPkiClientVerifier::builder(Arc::new(roots)).allow_unauthenticated().build();
-            builder.with_client_cert_verifier(verifier.with_context(|| format!("unusable client CA {}", path.display()))?)
+            builder
+                .with_client_cert_verifier(verifier.with_context(|| format!("unusable client CA {}", path.display()))?)
         }
         None => builder.with_no_client_auth(),
     };
@@ -43,7 +45,8 @@ pub fn server_config(config: &Config) -> Result<ServerConfig> {
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
     let named = || format!("cannot read certificates from {}", path.display());
-    let chain: Vec<_> = CertificateDer::pem_file_iter(path).with_context(named)?.collect::<Result<_, _>>().with_context(named)?;
+    let chain: Vec<_> =
+        CertificateDer::pem_file_iter(path).with_context(named)?.collect::<Result<_, _>>().with_context(named)?;
     if chain.is_empty() {
         return Err(anyhow!("{}: there are none", named()));
     }
@@ -69,6 +72,7 @@ fn self_signed(config: &Config) -> Result<(PathBuf, PathBuf)> {
 fn write(path: &Path, text: &str, mode: u32) -> Result<()> {
     use std::io::Write;
     let named = || format!("cannot write {}", path.display());
-    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(path).with_context(named)?;
+    let mut file =
+        fs::OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(path).with_context(named)?;
     file.write_all(text.as_bytes()).with_context(named)
 }

@@ -2,10 +2,13 @@
 
 use std::{convert::Infallible, path::PathBuf, sync::Arc, time::Duration};
 
-use controllers_component_base::serving::{Body, text};
 use bytes::Bytes;
+use controllers_component_base::serving::{Body, text};
 use futures::StreamExt;
-use http::{HeaderValue, Response, StatusCode, header::{CONTENT_TYPE, TRANSFER_ENCODING}};
+use http::{
+    HeaderValue, Response, StatusCode,
+    header::{CONTENT_TYPE, TRANSFER_ENCODING},
+};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
 use jiff::Timestamp;
@@ -19,11 +22,18 @@ use crate::{
 };
 
 /// Answers a request for a container's log.
-pub async fn container_logs(server: Arc<Server>, namespace: &str, name: &str, container: &str, query: Option<&str>) -> Response<Body> {
+pub async fn container_logs(
+    server: Arc<Server>,
+    namespace: &str,
+    name: &str,
+    container: &str,
+    query: Option<&str>,
+) -> Response<Body> {
     let Some(target) = server.pods.find(namespace, name) else {
         return text(StatusCode::NOT_FOUND, format!("pod {name:?} does not exist\n"));
     };
-    let ephemeral = || pod::spec(&target).ephemeral_containers.iter().flatten().any(|ephemeral| ephemeral.name == container);
+    let ephemeral =
+        || pod::spec(&target).ephemeral_containers.iter().flatten().any(|ephemeral| ephemeral.name == container);
     if pod::container(&target, container).is_none() && !ephemeral() {
         return text(StatusCode::NOT_FOUND, format!("container {container:?} not found in pod {name:?}\n"));
     }
@@ -42,11 +52,20 @@ pub async fn container_logs(server: Arc<Server>, namespace: &str, name: &str, co
         Err(error) => return text(StatusCode::BAD_REQUEST, error.to_string()),
     };
     let Some(record) = observed.containers.into_iter().find(|record| record.id == id) else {
-        return text(StatusCode::BAD_REQUEST, format!("unable to retrieve container logs for {}://{id}", server.host.runtime_name));
+        return text(
+            StatusCode::BAD_REQUEST,
+            format!("unable to retrieve container logs for {}://{id}", server.host.runtime_name),
+        );
     };
     let path = PathBuf::from(&record.log_path);
     if !path.exists() {
-        return text(StatusCode::BAD_REQUEST, format!("failed to try resolving symlinks in path {0:?}: lstat {0}: no such file or directory", record.log_path));
+        return text(
+            StatusCode::BAD_REQUEST,
+            format!(
+                "failed to try resolving symlinks in path {0:?}: lstat {0}: no such file or directory",
+                record.log_path
+            ),
+        );
     }
     let (sender, receiver) = mpsc::channel(8);
     tokio::spawn(async move {
@@ -150,7 +169,10 @@ mod tests {
         assert_eq!(id(running, false).unwrap(), "2");
         assert_eq!(id(running, true).unwrap(), "1");
         let waiting = "{containerStatuses: [{name: c, state: {waiting: {reason: ImagePullBackOff}}, image: '', imageID: '', ready: true, restartCount: 1}]}";
-        assert_eq!(id(waiting, false).unwrap_err(), "container \"c\" in pod \"p\" is waiting to start: trying and failing to pull image");
+        assert_eq!(
+            id(waiting, false).unwrap_err(),
+            "container \"c\" in pod \"p\" is waiting to start: trying and failing to pull image"
+        );
         assert_eq!(id(waiting, true).unwrap_err(), "previous terminated container \"c\" in pod \"p\" not found");
         assert_eq!(id("{}", false).unwrap_err(), "container \"c\" in pod \"p\" is not available");
     }

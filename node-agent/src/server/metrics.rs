@@ -16,7 +16,8 @@ pub async fn own(server: &Server) -> Response<Body> {
     let mut out = String::new();
     let pods = server.pods.list();
     let containers = server.host.runtime.list_containers().await.unwrap_or_default();
-    let running = containers.iter().filter(|container| container.state() == api::ContainerState::ContainerRunning).count();
+    let running =
+        containers.iter().filter(|container| container.state() == api::ContainerState::ContainerRunning).count();
     family(&mut out, "kubelet_node_name", "gauge", "The node's name. The count is always 1.");
     let _ = writeln!(out, "kubelet_node_name{{node={:?}}} 1", server.host.config.node_name);
     family(&mut out, "kubelet_running_pods", "gauge", "Number of pods that have a running pod sandbox");
@@ -41,11 +42,16 @@ pub async fn cadvisor(server: &Server) -> Response<Body> {
     family(&mut out, "container_cpu_usage_seconds_total", "counter", "Cumulative cpu time consumed in seconds.");
     for stat in &stats {
         if let Some((seconds, time)) = cpu(stat) {
-            let _ = writeln!(out, "container_cpu_usage_seconds_total{{{},cpu=\"total\"}} {seconds} {time}", labels(stat));
+            let _ =
+                writeln!(out, "container_cpu_usage_seconds_total{{{},cpu=\"total\"}} {seconds} {time}", labels(stat));
         }
     }
     for (name, help, value) in [
-        ("container_memory_working_set_bytes", "Current working set in bytes.", working_set as fn(&api::ContainerStats) -> Option<u64>),
+        (
+            "container_memory_working_set_bytes",
+            "Current working set in bytes.",
+            working_set as fn(&api::ContainerStats) -> Option<u64>,
+        ),
         ("container_memory_usage_bytes", "Current memory usage in bytes.", memory_usage),
         ("container_memory_rss", "Size of RSS in bytes.", rss),
         ("container_fs_usage_bytes", "Number of bytes that are consumed by the container on this filesystem.", disk),
@@ -67,19 +73,34 @@ pub async fn resource(server: &Server) -> Response<Body> {
     let stats = stats.unwrap_or_default();
     let mut out = String::new();
     let now = jiff::Timestamp::now().as_millisecond();
-    family(&mut out, "container_cpu_usage_seconds_total", "counter", "[STABLE] Cumulative cpu time consumed by the container in core-seconds");
+    family(
+        &mut out,
+        "container_cpu_usage_seconds_total",
+        "counter",
+        "[STABLE] Cumulative cpu time consumed by the container in core-seconds",
+    );
     for stat in &stats {
         if let Some((seconds, time)) = cpu(stat) {
             let _ = writeln!(out, "container_cpu_usage_seconds_total{{{}}} {seconds} {time}", labels(stat));
         }
     }
-    family(&mut out, "container_memory_working_set_bytes", "gauge", "[STABLE] Current working set of the container in bytes");
+    family(
+        &mut out,
+        "container_memory_working_set_bytes",
+        "gauge",
+        "[STABLE] Current working set of the container in bytes",
+    );
     for stat in &stats {
         if let Some(bytes) = working_set(stat) {
             let _ = writeln!(out, "container_memory_working_set_bytes{{{}}} {bytes} {now}", labels(stat));
         }
     }
-    family(&mut out, "container_start_time_seconds", "gauge", "[STABLE] Start time of the container since unix epoch in seconds");
+    family(
+        &mut out,
+        "container_start_time_seconds",
+        "gauge",
+        "[STABLE] Start time of the container since unix epoch in seconds",
+    );
     for container in server.host.runtime.list_containers().await.unwrap_or_default() {
         if container.state() == api::ContainerState::ContainerRunning {
             let name = |key: &str| container.labels.get(key).cloned().unwrap_or_default();
@@ -93,11 +114,25 @@ pub async fn resource(server: &Server) -> Response<Body> {
             );
         }
     }
-    family(&mut out, "node_cpu_usage_seconds_total", "counter", "[STABLE] Cumulative cpu time consumed by the node in core-seconds");
+    family(
+        &mut out,
+        "node_cpu_usage_seconds_total",
+        "counter",
+        "[STABLE] Cumulative cpu time consumed by the node in core-seconds",
+    );
     let _ = writeln!(out, "node_cpu_usage_seconds_total {} {now}", node_cpu_seconds());
     family(&mut out, "node_memory_working_set_bytes", "gauge", "[STABLE] Current working set of the node in bytes");
-    let _ = writeln!(out, "node_memory_working_set_bytes {} {now}", machine::meminfo("MemTotal") - machine::meminfo("MemAvailable"));
-    family(&mut out, "resource_scrape_error", "gauge", "[STABLE] 1 if there was an error while getting container metrics, 0 otherwise");
+    let _ = writeln!(
+        out,
+        "node_memory_working_set_bytes {} {now}",
+        machine::meminfo("MemTotal") - machine::meminfo("MemAvailable")
+    );
+    family(
+        &mut out,
+        "resource_scrape_error",
+        "gauge",
+        "[STABLE] 1 if there was an error while getting container metrics, 0 otherwise",
+    );
     let _ = writeln!(out, "resource_scrape_error {failed}");
     plain(out)
 }
@@ -116,7 +151,12 @@ pub fn node_cpu_seconds() -> f64 {
     let line = text.lines().next().unwrap_or_default();
     let fields: Vec<u64> = line.split_whitespace().skip(1).filter_map(|field| field.parse().ok()).collect();
     // user nice system idle iowait irq softirq steal
-    let busy: u64 = fields.iter().enumerate().filter(|(index, _)| *index < 8 && !matches!(index, 3 | 4)).map(|(_, ticks)| ticks).sum();
+    let busy: u64 = fields
+        .iter()
+        .enumerate()
+        .filter(|(index, _)| *index < 8 && !matches!(index, 3 | 4))
+        .map(|(_, ticks)| ticks)
+        .sum();
     busy as f64 / procfs::ticks_per_second().max(1) as f64
 }
 
@@ -127,7 +167,12 @@ fn family(out: &mut String, name: &str, kind: &str, help: &str) {
 fn labels(stat: &api::ContainerStats) -> String {
     let labels = stat.attributes.as_ref().map(|attributes| &attributes.labels);
     let label = |key: &str| labels.and_then(|labels| labels.get(key)).cloned().unwrap_or_default();
-    format!("container={:?},namespace={:?},pod={:?}", label(key::CONTAINER_NAME), label(key::POD_NAMESPACE), label(key::POD_NAME))
+    format!(
+        "container={:?},namespace={:?},pod={:?}",
+        label(key::CONTAINER_NAME),
+        label(key::POD_NAMESPACE),
+        label(key::POD_NAME)
+    )
 }
 
 fn cpu(stat: &api::ContainerStats) -> Option<(f64, i64)> {

@@ -75,7 +75,13 @@ pub async fn serve(client: Client, host: Arc<Host>, pods: Arc<Pods>, shutdown: C
     Ok(())
 }
 
-async fn accept(server: Arc<Server>, door: Door, listener: TcpListener, tls: Option<TlsAcceptor>, shutdown: CancellationToken) {
+async fn accept(
+    server: Arc<Server>,
+    door: Door,
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    shutdown: CancellationToken,
+) {
     loop {
         let stream = tokio::select! {
             accepted = listener.accept() => match accepted {

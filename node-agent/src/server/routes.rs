@@ -28,7 +28,8 @@ pub async fn route(server: Arc<Server>, door: Door, request: Request<Incoming>) 
         (["containerLogs", namespace, pod, container], _) if get => {
             logs::container_logs(server, namespace, pod, container, request.uri().query()).await
         }
-        (["exec" | "attach" | "run", namespace, pod, container], _) | (["exec" | "attach" | "run", namespace, pod, _, container], _)
+        (["exec" | "attach" | "run", namespace, pod, container], _)
+        | (["exec" | "attach" | "run", namespace, pod, _, container], _)
             if get || post =>
         {
             let (namespace, pod, container) = (query::decode(namespace), query::decode(pod), query::decode(container));

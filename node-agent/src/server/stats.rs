@@ -24,7 +24,10 @@ pub async fn summary(server: &Server) -> Response<Body> {
         let pod = (label(key::POD_NAMESPACE), label(key::POD_NAME), label(key::POD_UID));
         pods.entry(pod).or_default().push(container(&label(key::CONTAINER_NAME), &stat));
     }
-    let pods: Vec<Value> = pods.into_iter().map(|((namespace, name, uid), containers)| pod(&namespace, &name, &uid, containers, &now)).collect();
+    let pods: Vec<Value> = pods
+        .into_iter()
+        .map(|((namespace, name, uid), containers)| pod(&namespace, &name, &uid, containers, &now))
+        .collect();
     let total = machine::meminfo("MemTotal");
     let available = machine::meminfo("MemAvailable");
     routes::json(&json!({
@@ -40,7 +43,9 @@ pub async fn summary(server: &Server) -> Response<Body> {
 }
 
 fn pod(namespace: &str, name: &str, uid: &str, containers: Vec<Value>, now: &str) -> Value {
-    let sum = |part: &str, field: &str| -> u64 { containers.iter().filter_map(|container| container[part][field].as_u64()).sum() };
+    let sum = |part: &str, field: &str| -> u64 {
+        containers.iter().filter_map(|container| container[part][field].as_u64()).sum()
+    };
     json!({
         "podRef": { "name": name, "namespace": namespace, "uid": uid },
         "cpu": { "time": now, "usageNanoCores": sum("cpu", "usageNanoCores"), "usageCoreNanoSeconds": sum("cpu", "usageCoreNanoSeconds") },
@@ -50,7 +55,9 @@ fn pod(namespace: &str, name: &str, uid: &str, containers: Vec<Value>, now: &str
 }
 
 fn container(name: &str, stat: &api::ContainerStats) -> Value {
-    let time = |nanoseconds: i64| Timestamp::from_nanosecond(i128::from(nanoseconds)).map(|time| time.to_string()).unwrap_or_default();
+    let time = |nanoseconds: i64| {
+        Timestamp::from_nanosecond(i128::from(nanoseconds)).map(|time| time.to_string()).unwrap_or_default()
+    };
     let mut result = Map::new();
     result.insert("name".into(), name.into());
     if let Some(cpu) = &stat.cpu {

@@ -16,7 +16,13 @@ use crate::{
 };
 
 /// Runs a command in a container over streams.
-pub async fn exec(server: &Server, namespace: &str, name: &str, container: &str, request: Request<Incoming>) -> Response<Body> {
+pub async fn exec(
+    server: &Server,
+    namespace: &str,
+    name: &str,
+    container: &str,
+    request: Request<Incoming>,
+) -> Response<Body> {
     let query = request.uri().query();
     let options = match remote_command::Options::from_kubelet_query(query.unwrap_or_default()) {
         Ok(options) => options,
@@ -43,7 +49,13 @@ pub async fn exec(server: &Server, namespace: &str, name: &str, container: &str,
 }
 
 /// Joins a container's own streams.
-pub async fn attach(server: &Server, namespace: &str, name: &str, container: &str, request: Request<Incoming>) -> Response<Body> {
+pub async fn attach(
+    server: &Server,
+    namespace: &str,
+    name: &str,
+    container: &str,
+    request: Request<Incoming>,
+) -> Response<Body> {
     let options = match remote_command::Options::from_kubelet_query(request.uri().query().unwrap_or_default()) {
         Ok(options) => options,
         Err(error) => return text(StatusCode::BAD_REQUEST, error.to_string()),
@@ -55,7 +67,8 @@ pub async fn attach(server: &Server, namespace: &str, name: &str, container: &st
     // Whether it is a terminal is the container's own matter.
     let spec_tty = server.pods.find(namespace, name).and_then(|target| {
         let ephemeral = pod::ephemeral_containers(&target);
-        let found = pod::container(&target, container).or_else(|| ephemeral.iter().find(|ephemeral| ephemeral.name == container));
+        let found = pod::container(&target, container)
+            .or_else(|| ephemeral.iter().find(|ephemeral| ephemeral.name == container));
         found.map(|container| container.tty == Some(true))
     });
     let url = server
@@ -73,7 +86,13 @@ pub async fn attach(server: &Server, namespace: &str, name: &str, container: &st
 }
 
 /// Runs a command to its end and answers with its output.
-pub async fn run(server: &Server, namespace: &str, name: &str, container: &str, request: Request<Incoming>) -> Response<Body> {
+pub async fn run(
+    server: &Server,
+    namespace: &str,
+    name: &str,
+    container: &str,
+    request: Request<Incoming>,
+) -> Response<Body> {
     let command = query::first(request.uri().query(), "cmd").unwrap_or_default();
     let command: Vec<String> = command.split(' ').map(str::to_string).collect();
     let record = match running(server, namespace, name, container).await {
@@ -102,8 +121,16 @@ pub async fn port_forward(server: &Server, namespace: &str, name: &str, request:
         return text(StatusCode::NOT_FOUND, format!("pod not found ({name:?})"));
     };
     // WebSocket clients of old name their ports in the query.
-    let ports = query::all(request.uri().query(), "port").iter().flat_map(|list| list.split(',')).filter_map(|port| port.parse().ok()).collect();
-    let url = server.host.runtime.port_forward(api::PortForwardRequest { pod_sandbox_id: sandbox.id.clone(), port: ports }).await;
+    let ports = query::all(request.uri().query(), "port")
+        .iter()
+        .flat_map(|list| list.split(','))
+        .filter_map(|port| port.parse().ok())
+        .collect();
+    let url = server
+        .host
+        .runtime
+        .port_forward(api::PortForwardRequest { pod_sandbox_id: sandbox.id.clone(), port: ports })
+        .await;
     let (backend, authority) = match backend(url) {
         Ok(backend) => backend,
         Err(refused) => return refused,
@@ -111,9 +138,15 @@ pub async fn port_forward(server: &Server, namespace: &str, name: &str, request:
     answer(forwarding::proxy(request, backend, TcpStream::connect(authority)).await)
 }
 
-async fn command_to(url: Result<String, crate::cri::Error>, options: remote_command::Options, request: Request<Incoming>) -> Response<Body> {
+async fn command_to(
+    url: Result<String, crate::cri::Error>,
+    options: remote_command::Options,
+    request: Request<Incoming>,
+) -> Response<Body> {
     match backend(url) {
-        Ok((backend, authority)) => answer(remote_command::proxy(request, backend, options, TcpStream::connect(authority)).await),
+        Ok((backend, authority)) => {
+            answer(remote_command::proxy(request, backend, options, TcpStream::connect(authority)).await)
+        }
         Err(refused) => refused,
     }
 }
@@ -122,8 +155,12 @@ async fn command_to(url: Result<String, crate::cri::Error>, options: remote_comm
 fn backend(url: Result<String, crate::cri::Error>) -> Result<(Uri, String), Response<Body>> {
     let failed = |message: String| text(StatusCode::INTERNAL_SERVER_ERROR, message);
     let url = url.map_err(|error| failed(error.to_string()))?;
-    let uri: Uri = url.parse().map_err(|error| failed(format!("streaming URL {url:?} of the container runtime: {error}")))?;
-    let authority = uri.authority().map(ToString::to_string).ok_or_else(|| failed(format!("streaming URL {url:?} has no address")))?;
+    let uri: Uri =
+        url.parse().map_err(|error| failed(format!("streaming URL {url:?} of the container runtime: {error}")))?;
+    let authority = uri
+        .authority()
+        .map(ToString::to_string)
+        .ok_or_else(|| failed(format!("streaming URL {url:?} has no address")))?;
     Ok((uri, authority))
 }
 
@@ -138,11 +175,22 @@ fn answer(result: Result<Response<apiserver_streaming::Body>, proxy::Error>) -> 
 }
 
 async fn observe(server: &Server, namespace: &str, name: &str) -> Result<PodRuntime, Response<Body>> {
-    let target = server.pods.find(namespace, name).ok_or_else(|| text(StatusCode::NOT_FOUND, "pod does not exist\n"))?;
-    server.host.runtime.observe(pod::uid(&target)).await.map_err(|error| text(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
+    let target =
+        server.pods.find(namespace, name).ok_or_else(|| text(StatusCode::NOT_FOUND, "pod does not exist\n"))?;
+    server
+        .host
+        .runtime
+        .observe(pod::uid(&target))
+        .await
+        .map_err(|error| text(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
 }
 
-async fn running(server: &Server, namespace: &str, name: &str, container: &str) -> Result<ContainerRecord, Response<Body>> {
+async fn running(
+    server: &Server,
+    namespace: &str,
+    name: &str,
+    container: &str,
+) -> Result<ContainerRecord, Response<Body>> {
     let observed = observe(server, namespace, name).await?;
     let record = observed.containers.into_iter().find(|record| record.name == container && record.running());
     record.ok_or_else(|| text(StatusCode::INTERNAL_SERVER_ERROR, format!("container not found ({container:?})")))

@@ -12,7 +12,15 @@ use crate::pod;
 pub const OWNED: [&str; 5] = ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"];
 
 /// Computes the owned conditions; transition times are kept from `old` where the status did not change.
-pub fn conditions(pod: &Pod, old: &[PodCondition], init: &[ContainerStatus], main: &[ContainerStatus], phase: &str, sandbox_ready: bool, now: Timestamp) -> Vec<PodCondition> {
+pub fn conditions(
+    pod: &Pod,
+    old: &[PodCondition],
+    init: &[ContainerStatus],
+    main: &[ContainerStatus],
+    phase: &str,
+    sandbox_ready: bool,
+    now: Timestamp,
+) -> Vec<PodCondition> {
     let containers_ready = containers_ready(pod, init, main, phase);
     let ready = if containers_ready.status { readiness_gates(pod, old) } else { containers_ready.clone() };
     let parts = [
@@ -32,7 +40,9 @@ pub fn conditions(pod: &Pod, old: &[PodCondition], init: &[ContainerStatus], mai
                 status: status.to_string(),
                 reason: part.reason.map(str::to_string),
                 message: part.message,
-                last_transition_time: before.and_then(|condition| condition.last_transition_time.clone()).or(Some(Time(now))),
+                last_transition_time: before
+                    .and_then(|condition| condition.last_transition_time.clone())
+                    .or(Some(Time(now))),
                 last_probe_time: None,
                 observed_generation: pod.metadata.generation,
             }
@@ -82,9 +92,14 @@ fn readiness_gates(pod: &Pod, conditions: &[PodCondition]) -> Part {
     let mut messages = vec![];
     for gate in pod::spec(pod).readiness_gates.iter().flatten() {
         match conditions.iter().find(|condition| condition.type_ == gate.condition_type) {
-            None => messages.push(format!("corresponding condition of pod readiness gate {:?} does not exist.", gate.condition_type)),
-            Some(condition) if condition.status != "True" => messages
-                .push(format!("the status of pod readiness gate {:?} is not \"True\", but {}", gate.condition_type, condition.status)),
+            None => messages.push(format!(
+                "corresponding condition of pod readiness gate {:?} does not exist.",
+                gate.condition_type
+            )),
+            Some(condition) if condition.status != "True" => messages.push(format!(
+                "the status of pod readiness gate {:?} is not \"True\", but {}",
+                gate.condition_type, condition.status
+            )),
             Some(_) => {}
         }
     }

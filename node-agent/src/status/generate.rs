@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use k8s_openapi::{
     api::core::v1::{
-        Container, ContainerState, ContainerStateRunning, ContainerStateTerminated, ContainerStateWaiting, ContainerStatus, HostIP, Pod,
-        PodIP, PodStatus, VolumeMountStatus,
+        Container, ContainerState, ContainerStateRunning, ContainerStateTerminated, ContainerStateWaiting,
+        ContainerStatus, HostIP, Pod, PodIP, PodStatus, VolumeMountStatus,
     },
     apimachinery::pkg::apis::meta::v1::Time,
 };
@@ -74,13 +74,19 @@ pub fn generate(input: &Input) -> PodStatus {
     ephemeral.sort_by(|a, b| a.name.cmp(&b.name));
 
     let initialized = main_specs.iter().any(|container| {
-        input.observed.container(&container.name).is_some_and(|record| matches!(record.phase, ContainerPhase::Running | ContainerPhase::Exited))
+        input
+            .observed
+            .container(&container.name)
+            .is_some_and(|record| matches!(record.phase, ContainerPhase::Running | ContainerPhase::Exited))
     });
     let all: Vec<&ContainerStatus> = main.iter().chain(&init).collect();
     let mut new_phase = phase(pod, &all, input.terminal, initialized).to_string();
-    let terminal_phase = |phase: &Option<String>| phase.clone().filter(|phase| phase == "Failed" || phase == "Succeeded");
+    let terminal_phase =
+        |phase: &Option<String>| phase.clone().filter(|phase| phase == "Failed" || phase == "Succeeded");
     let api_phase = api.and_then(|status| terminal_phase(&status.phase));
-    if !matches!(new_phase.as_str(), "Failed" | "Succeeded") && let Some(phase) = terminal_phase(&input.old.phase) {
+    if !matches!(new_phase.as_str(), "Failed" | "Succeeded")
+        && let Some(phase) = terminal_phase(&input.old.phase)
+    {
         new_phase = phase;
     }
     let (mut reason, mut message) = (None, None);
@@ -101,8 +107,14 @@ pub fn generate(input: &Input) -> PodStatus {
 
     let old_conditions = api.and_then(|status| status.conditions.clone()).unwrap_or_default();
     let last_conditions = input.old.conditions.as_deref().unwrap_or_default();
-    let mut base: Vec<_> = old_conditions.iter().filter(|condition| !conditions::OWNED.contains(&condition.type_.as_str())).cloned().collect();
-    base.extend(last_conditions.iter().filter(|condition| conditions::OWNED.contains(&condition.type_.as_str())).cloned());
+    let mut base: Vec<_> = old_conditions
+        .iter()
+        .filter(|condition| !conditions::OWNED.contains(&condition.type_.as_str()))
+        .cloned()
+        .collect();
+    base.extend(
+        last_conditions.iter().filter(|condition| conditions::OWNED.contains(&condition.type_.as_str())).cloned(),
+    );
     let sandbox_ready = !plan::sandbox_changed(pod, input.observed).0;
     let owned = conditions::conditions(pod, &base, &init, &main, &new_phase, sandbox_ready, input.now);
     let mut all_conditions: Vec<_> =
@@ -141,10 +153,20 @@ pub fn generate(input: &Input) -> PodStatus {
 }
 
 fn statuses(input: &Input, specs: &[Container], old: &[ContainerStatus], are_init: bool) -> Vec<ContainerStatus> {
-    specs.iter().map(|container| container_status(input, container, old.iter().find(|status| status.name == container.name), are_init)).collect()
+    specs
+        .iter()
+        .map(|container| {
+            container_status(input, container, old.iter().find(|status| status.name == container.name), are_init)
+        })
+        .collect()
 }
 
-fn container_status(input: &Input, container: &Container, old: Option<&ContainerStatus>, is_init: bool) -> ContainerStatus {
+fn container_status(
+    input: &Input,
+    container: &Container,
+    old: Option<&ContainerStatus>,
+    is_init: bool,
+) -> ContainerStatus {
     let mut records = input.observed.containers.iter().filter(|record| record.name == container.name);
     let newest = records.next();
     let mut status = match newest {
@@ -153,7 +175,9 @@ fn container_status(input: &Input, container: &Container, old: Option<&Container
             status.last_state = match records.next() {
                 Some(previous) => from_record(input, container, previous, None).state,
                 // The record of the run before may have been removed from the runtime.
-                None => old.filter(|old| old.container_id == status.container_id).and_then(|old| old.last_state.clone()),
+                None => {
+                    old.filter(|old| old.container_id == status.container_id).and_then(|old| old.last_state.clone())
+                }
             };
             status
         }
@@ -163,7 +187,8 @@ fn container_status(input: &Input, container: &Container, old: Option<&Container
         if newest.is_some_and(|record| record.exited() && record.exit_code == 0) && !pod::is_sidecar(container) {
             return status;
         }
-        let main_created = pod::spec(input.pod).containers.iter().any(|main| input.observed.container(&main.name).is_some());
+        let main_created =
+            pod::spec(input.pod).containers.iter().any(|main| input.observed.container(&main.name).is_some());
         let waits = status.state.as_ref().is_some_and(|state| state.waiting.is_some());
         if newest.is_none() && main_created && !pod::is_sidecar(container) && waits {
             status.state = Some(terminated(ContainerStateTerminated {
@@ -190,7 +215,9 @@ fn container_status(input: &Input, container: &Container, old: Option<&Container
 
 /// The status of a container the runtime knows nothing of.
 fn without_record(input: &Input, container: &Container, old: Option<&ContainerStatus>) -> ContainerStatus {
-    if let Some(old) = old && old.state.as_ref().is_some_and(|state| state.terminated.is_some()) {
+    if let Some(old) = old
+        && old.state.as_ref().is_some_and(|state| state.terminated.is_some())
+    {
         return old.clone();
     }
     let reason = if pod::init_containers(input.pod).is_empty() { "ContainerCreating" } else { "PodInitializing" };
@@ -209,7 +236,9 @@ fn without_record(input: &Input, container: &Container, old: Option<&ContainerSt
         // It ran and is gone without a trace: it ended, we cannot say how.
         status.last_state = Some(terminated(ContainerStateTerminated {
             reason: Some("ContainerStatusUnknown".into()),
-            message: Some("The container could not be located when the pod was deleted.  The container used to be Running".into()),
+            message: Some(
+                "The container could not be located when the pod was deleted.  The container used to be Running".into(),
+            ),
             exit_code: 137,
             ..Default::default()
         }));
@@ -220,13 +249,19 @@ fn without_record(input: &Input, container: &Container, old: Option<&ContainerSt
     status
 }
 
-fn from_record(input: &Input, container: &Container, record: &ContainerRecord, old: Option<&ContainerStatus>) -> ContainerStatus {
+fn from_record(
+    input: &Input,
+    container: &Container,
+    record: &ContainerRecord,
+    old: Option<&ContainerStatus>,
+) -> ContainerStatus {
     let id = format!("{}://{}", input.runtime_name, record.id);
     let mut restart_count = record.restart_count;
     let state = match record.phase {
-        ContainerPhase::Running => {
-            ContainerState { running: Some(ContainerStateRunning { started_at: record.started_at.map(Time) }), ..Default::default() }
-        }
+        ContainerPhase::Running => ContainerState {
+            running: Some(ContainerStateRunning { started_at: record.started_at.map(Time) }),
+            ..Default::default()
+        },
         ContainerPhase::Created => waiting("", ""),
         ContainerPhase::Exited => terminated(ContainerStateTerminated {
             container_id: Some(id.clone()),
@@ -237,7 +272,9 @@ fn from_record(input: &Input, container: &Container, record: &ContainerRecord, o
             finished_at: record.finished_at.map(Time),
             signal: None,
         }),
-        ContainerPhase::Unknown if old.is_some_and(|old| old.state.as_ref().is_some_and(|state| state.running.is_some())) => {
+        ContainerPhase::Unknown
+            if old.is_some_and(|old| old.state.as_ref().is_some_and(|state| state.running.is_some())) =>
+        {
             restart_count = old.map(|old| old.restart_count + 1).unwrap_or_default();
             terminated(ContainerStateTerminated {
                 reason: Some("ContainerStatusUnknown".into()),
@@ -263,7 +300,12 @@ fn from_record(input: &Input, container: &Container, record: &ContainerRecord, o
 }
 
 /// `ready` and `started`.
-fn set_readiness(input: &Input, container: &Container, status: &mut ContainerStatus, old: &Option<Vec<ContainerStatus>>) {
+fn set_readiness(
+    input: &Input,
+    container: &Container,
+    status: &mut ContainerStatus,
+    old: &Option<Vec<ContainerStatus>>,
+) {
     let running = status.state.as_ref().and_then(|state| state.running.as_ref());
     let Some(running) = running else {
         status.started = Some(false);
@@ -306,7 +348,10 @@ fn volume_mounts(container: &Container) -> Option<Vec<VolumeMountStatus>> {
 
 fn waiting(reason: &str, message: &str) -> ContainerState {
     let text = |text: &str| (!text.is_empty()).then(|| text.to_string());
-    ContainerState { waiting: Some(ContainerStateWaiting { reason: text(reason), message: text(message) }), ..Default::default() }
+    ContainerState {
+        waiting: Some(ContainerStateWaiting { reason: text(reason), message: text(message) }),
+        ..Default::default()
+    }
 }
 
 fn terminated(terminated: ContainerStateTerminated) -> ContainerState {

@@ -4,11 +4,27 @@ use super::*;
 use crate::{cri::SandboxRecord, pod::testing::pod as pod_of};
 
 fn runtime(containers: Vec<ContainerRecord>) -> PodRuntime {
-    PodRuntime { sandboxes: vec![SandboxRecord { id: "s".into(), ready: true, ips: vec!["10.1.0.5".into()], ..Default::default() }], containers }
+    PodRuntime {
+        sandboxes: vec![SandboxRecord {
+            id: "s".into(),
+            ready: true,
+            ips: vec!["10.1.0.5".into()],
+            ..Default::default()
+        }],
+        containers,
+    }
 }
 
 fn record(name: &str, phase: ContainerPhase, exit_code: i32) -> ContainerRecord {
-    ContainerRecord { id: format!("{name}id"), name: name.into(), phase, exit_code, started_at: Some(now()), finished_at: Some(now()), ..Default::default() }
+    ContainerRecord {
+        id: format!("{name}id"),
+        name: name.into(),
+        phase,
+        exit_code,
+        started_at: Some(now()),
+        finished_at: Some(now()),
+        ..Default::default()
+    }
 }
 
 fn now() -> Timestamp {
@@ -25,7 +41,13 @@ struct Case {
 
 impl Case {
     fn new(spec: &str) -> Self {
-        Self { pod: pod_of(spec), old: PodStatus::default(), terminal: false, waiting: HashMap::new(), probes: ProbeResults::default() }
+        Self {
+            pod: pod_of(spec),
+            old: PodStatus::default(),
+            terminal: false,
+            waiting: HashMap::new(),
+            probes: ProbeResults::default(),
+        }
     }
 
     fn generate(&self, observed: &PodRuntime) -> PodStatus {
@@ -47,7 +69,11 @@ impl Case {
 
 fn condition(status: &PodStatus, kind: &str) -> (String, String, String) {
     let condition = status.conditions.iter().flatten().find(|condition| condition.type_ == kind).unwrap();
-    (condition.status.clone(), condition.reason.clone().unwrap_or_default(), condition.message.clone().unwrap_or_default())
+    (
+        condition.status.clone(),
+        condition.reason.clone().unwrap_or_default(),
+        condition.message.clone().unwrap_or_default(),
+    )
 }
 
 fn state(status: &PodStatus) -> String {
@@ -66,7 +92,10 @@ fn new_pod_is_pending() {
     assert_eq!(status.phase.as_deref(), Some("Pending"));
     assert_eq!(state(&status), "waiting ContainerCreating");
     assert_eq!(condition(&status, "PodReadyToStartContainers").0, "False");
-    assert_eq!(condition(&status, "Ready"), ("False".into(), "ContainersNotReady".into(), "containers with unready status: [a]".into()));
+    assert_eq!(
+        condition(&status, "Ready"),
+        ("False".into(), "ContainersNotReady".into(), "containers with unready status: [a]".into())
+    );
     assert_eq!(condition(&status, "Initialized").0, "True");
     assert_eq!(status.host_ip.as_deref(), Some("192.168.0.1"));
     assert_eq!(status.pod_ip, None);
@@ -113,7 +142,11 @@ fn readiness_gates() {
     assert_eq!(condition(&status, "ContainersReady").0, "True");
     assert_eq!(
         condition(&status, "Ready"),
-        ("False".into(), "ReadinessGatesNotReady".into(), "corresponding condition of pod readiness gate \"x.io/y\" does not exist.".into())
+        (
+            "False".into(),
+            "ReadinessGatesNotReady".into(),
+            "corresponding condition of pod readiness gate \"x.io/y\" does not exist.".into()
+        )
     );
 }
 
@@ -168,7 +201,8 @@ fn init_containers() {
         condition(&status, "Initialized"),
         ("False".into(), "ContainersNotInitialized".into(), "containers with incomplete status: [i]".into())
     );
-    let status = case.generate(&runtime(vec![record("a", ContainerPhase::Running, 0), record("i", ContainerPhase::Exited, 0)]));
+    let status =
+        case.generate(&runtime(vec![record("a", ContainerPhase::Running, 0), record("i", ContainerPhase::Exited, 0)]));
     assert_eq!(status.phase.as_deref(), Some("Running"));
     assert!(status.init_container_statuses.unwrap()[0].ready);
 }
@@ -191,7 +225,9 @@ fn transition_times_move_only_with_the_status() {
         condition.last_transition_time = Some(Time(Timestamp::UNIX_EPOCH));
     }
     let status = case.generate(&runtime(vec![record("a", ContainerPhase::Running, 0)]));
-    let time = |kind: &str| status.conditions.iter().flatten().find(|c| c.type_ == kind).unwrap().last_transition_time.clone().unwrap().0;
+    let time = |kind: &str| {
+        status.conditions.iter().flatten().find(|c| c.type_ == kind).unwrap().last_transition_time.clone().unwrap().0
+    };
     assert_eq!(time("PodScheduled"), Timestamp::UNIX_EPOCH);
     assert_eq!(time("Ready"), now());
 }

@@ -105,7 +105,8 @@ impl StatusManager {
     pub async fn run(&self) {
         loop {
             self.changed.notified().await;
-            let dirty: Vec<String> = self.entries.lock().iter().filter(|(_, entry)| entry.dirty).map(|(uid, _)| uid.clone()).collect();
+            let dirty: Vec<String> =
+                self.entries.lock().iter().filter(|(_, entry)| entry.dirty).map(|(uid, _)| uid.clone()).collect();
             for uid in dirty {
                 if let Err(error) = self.send(&uid).await {
                     debug!("cannot update the status of pod {uid}: {error}");
@@ -123,7 +124,12 @@ impl StatusManager {
             entry.dirty = false;
             let Some(fields) = difference(&entry.sent, &entry.status) else { return Ok(()) };
             let patch = json!({ "metadata": { "uid": uid }, "status": fields });
-            (entry.namespace.clone(), entry.name.clone(), patch, serde_json::to_value(&entry.status).unwrap_or_default())
+            (
+                entry.namespace.clone(),
+                entry.name.clone(),
+                patch,
+                serde_json::to_value(&entry.status).unwrap_or_default(),
+            )
         };
         match self.api.patch_status(&namespace, &name, patch).await {
             Ok(()) => {
@@ -216,7 +222,9 @@ fn refusal(error: kube::Error) -> Refusal {
     match error {
         kube::Error::Api(status) if status.code == 404 => Refusal::Gone,
         // The uid in the request is another one's now.
-        kube::Error::Api(status) if status.code == 409 && status.message.to_lowercase().contains("uid") => Refusal::Gone,
+        kube::Error::Api(status) if status.code == 409 && status.message.to_lowercase().contains("uid") => {
+            Refusal::Gone
+        }
         other => Refusal::Failed(other.to_string()),
     }
 }
@@ -259,7 +267,9 @@ mod tests {
     fn only_what_differs() {
         let sent = serde_json::to_value(status("{phase: Pending, podIP: 1.1.1.1, podIPs: [{ip: 1.1.1.1}], conditions: [{type: Ready, status: 'False'}, {type: x, status: 'True'}, {type: Initialized, status: 'True'}]}")).unwrap();
         assert_eq!(difference(&sent, &serde_json::from_value(sent.clone()).unwrap()), None);
-        let new = status("{phase: Running, podIPs: [{ip: 2.2.2.2}], conditions: [{type: Ready, status: 'True'}, {type: x, status: 'False'}, {type: Initialized, status: 'True'}]}");
+        let new = status(
+            "{phase: Running, podIPs: [{ip: 2.2.2.2}], conditions: [{type: Ready, status: 'True'}, {type: x, status: 'False'}, {type: Initialized, status: 'True'}]}",
+        );
         let patch = difference(&sent, &new).unwrap();
         assert_eq!(
             patch,

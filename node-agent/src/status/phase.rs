@@ -14,7 +14,11 @@ pub fn phase(pod: &Pod, statuses: &[&ContainerStatus], terminal: bool, initializ
     for container in pod::init_containers(pod) {
         let sidecar = pod::is_sidecar(container);
         let Some(status) = find(&container.name) else {
-            if sidecar { unknown += 1 } else { pending_init += 1 }
+            if sidecar {
+                unknown += 1
+            } else {
+                pending_init += 1
+            }
             continue;
         };
         match (Shape::of(status), sidecar) {

@@ -131,7 +131,10 @@ mod tests {
     use super::*;
 
     fn payload(files: &[(&str, &str)]) -> Payload {
-        files.iter().map(|(path, data)| (path.to_string(), File { data: data.as_bytes().to_vec(), mode: 0o644, owner: None })).collect()
+        files
+            .iter()
+            .map(|(path, data)| (path.to_string(), File { data: data.as_bytes().to_vec(), mode: 0o644, owner: None }))
+            .collect()
     }
 
     fn read(directory: &Path, name: &str) -> Option<String> {

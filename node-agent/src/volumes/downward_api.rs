@@ -30,7 +30,9 @@ impl VolumePlugin for DownwardApiVolume {
         let source = volume.downward_api.clone().unwrap_or_default();
         let payload = files(request, source.items.as_deref().unwrap_or_default(), mode(source.default_mode))?;
         let directory = request.memory_directory(self, volume)?;
-        if atomic_writer::write(&directory, &payload)? && let Some(group) = request.fs_group() {
+        if atomic_writer::write(&directory, &payload)?
+            && let Some(group) = request.fs_group()
+        {
             own_by_group(&directory, group, false)?;
         }
         Ok(directory)
@@ -66,7 +68,9 @@ mod tests {
     #[tokio::test]
     async fn labels_follow() {
         let fixture = Fixture::new();
-        let mut pod = pod_of("{volumes: [{name: v, downwardAPI: {items: [{path: labels, fieldRef: {fieldPath: metadata.labels}}]}}], containers: []}");
+        let mut pod = pod_of(
+            "{volumes: [{name: v, downwardAPI: {items: [{path: labels, fieldRef: {fieldPath: metadata.labels}}]}}], containers: []}",
+        );
         pod.metadata.labels = Some([("a".to_string(), "1".to_string())].into());
         let path = fixture.set_up(&pod).await.unwrap().join("labels");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "a=\"1\"\n");

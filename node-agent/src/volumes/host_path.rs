@@ -37,9 +37,13 @@ impl VolumePlugin for HostPathVolume {
             "Socket" if !is(fs::FileType::is_socket) => return failed("a socket file"),
             "CharDevice" if !is(fs::FileType::is_char_device) => return failed("a character device"),
             "BlockDevice" if !is(fs::FileType::is_block_device) => return failed("a block device"),
-            "DirectoryOrCreate" if kind.is_err() => fs::create_dir_all(&path).map_err(|error| format!("cannot create {shown}: {error}"))?,
+            "DirectoryOrCreate" if kind.is_err() => {
+                fs::create_dir_all(&path).map_err(|error| format!("cannot create {shown}: {error}"))?
+            }
             "DirectoryOrCreate" if !is(fs::FileType::is_dir) => return failed("a directory"),
-            "FileOrCreate" if kind.is_err() => fs::write(&path, "").map_err(|error| format!("cannot create {shown}: {error}"))?,
+            "FileOrCreate" if kind.is_err() => {
+                fs::write(&path, "").map_err(|error| format!("cannot create {shown}: {error}"))?
+            }
             "FileOrCreate" if !is(fs::FileType::is_file) => return failed("a file"),
             "Directory" | "File" | "Socket" | "CharDevice" | "BlockDevice" | "DirectoryOrCreate" | "FileOrCreate" => {}
             other => return Err(format!("hostPath type {other:?} is not known")),
@@ -57,7 +61,9 @@ mod tests {
         let fixture = Fixture::new();
         let base = fixture.dir.path().to_str().unwrap().to_string();
         let set_up = async |path: &str, kind: &str| {
-            let pod = pod_of(&format!("{{volumes: [{{name: v, hostPath: {{path: {base}/{path}, type: '{kind}'}}}}], containers: []}}"));
+            let pod = pod_of(&format!(
+                "{{volumes: [{{name: v, hostPath: {{path: {base}/{path}, type: '{kind}'}}}}], containers: []}}"
+            ));
             fixture.set_up(&pod).await
         };
         assert!(set_up("none", "").await.is_ok(), "unchecked");

@@ -128,7 +128,9 @@ pub fn tear_down_all(pod_dir: &Path) -> Result<(), String> {
 fn used(target: &Pod) -> impl Iterator<Item = &Volume> {
     let spec = pod::spec(target);
     spec.volumes.iter().flatten().filter(move |volume| {
-        let of = |mounts: &Option<Vec<k8s_openapi::api::core::v1::VolumeMount>>| mounts.iter().flatten().any(|mount| mount.name == volume.name);
+        let of = |mounts: &Option<Vec<k8s_openapi::api::core::v1::VolumeMount>>| {
+            mounts.iter().flatten().any(|mount| mount.name == volume.name)
+        };
         let containers = spec.containers.iter().chain(pod::init_containers(target));
         containers.map(|container| &container.volume_mounts).any(of)
             || spec.ephemeral_containers.iter().flatten().any(|container| of(&container.volume_mounts))
@@ -141,7 +143,10 @@ fn plugin_of(volume: &Volume) -> Result<&'static dyn VolumePlugin, String> {
             .ok()
             .and_then(|value| value.as_object()?.keys().find(|key| *key != "name").cloned())
             .unwrap_or_else(|| "unknown".into());
-        format!("volume {:?}: no volume plugin matched: volumes of type {source} are not supported by this kubelet", volume.name)
+        format!(
+            "volume {:?}: no volume plugin matched: volumes of type {source} are not supported by this kubelet",
+            volume.name
+        )
     })
 }
 
@@ -182,7 +187,12 @@ mod testing {
 
     impl Fixture {
         pub fn new() -> Self {
-            Self { dir: tempfile::tempdir().unwrap(), objects: FakeObjects::default(), tokens: TokenCache::default(), allocatable: BTreeMap::new() }
+            Self {
+                dir: tempfile::tempdir().unwrap(),
+                objects: FakeObjects::default(),
+                tokens: TokenCache::default(),
+                allocatable: BTreeMap::new(),
+            }
         }
 
         /// Sets up the first volume of a pod.
@@ -216,7 +226,9 @@ mod tests {
 
     #[test]
     fn only_mounted_volumes_count() {
-        let pod = pod_of("{volumes: [{name: a, emptyDir: {}}, {name: b, secret: {}}], containers: [{name: c, volumeMounts: [{name: a, mountPath: /x}]}]}");
+        let pod = pod_of(
+            "{volumes: [{name: a, emptyDir: {}}, {name: b, secret: {}}], containers: [{name: c, volumeMounts: [{name: a, mountPath: /x}]}]}",
+        );
         assert_eq!(used(&pod).count(), 1);
     }
 }

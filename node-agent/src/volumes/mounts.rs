@@ -33,14 +33,16 @@ pub fn is_mount(path: &Path) -> Result<bool, String> {
 pub fn unmount_below(path: &Path) -> Result<(), String> {
     // The newest mounts stand last, and lie upon the others.
     for mounted in list()?.iter().rev().filter(|mounted| mounted.starts_with(path)) {
-        unmount(mounted.as_path(), UnmountFlags::DETACH).map_err(|error| format!("cannot unmount {}: {error}", mounted.display()))?;
+        unmount(mounted.as_path(), UnmountFlags::DETACH)
+            .map_err(|error| format!("cannot unmount {}: {error}", mounted.display()))?;
     }
     Ok(())
 }
 
 /// The mount points of this process.
 fn list() -> Result<Vec<PathBuf>, String> {
-    let text = std::fs::read_to_string("/proc/self/mountinfo").map_err(|error| format!("cannot read the mount table: {error}"))?;
+    let text = std::fs::read_to_string("/proc/self/mountinfo")
+        .map_err(|error| format!("cannot read the mount table: {error}"))?;
     Ok(text.lines().filter_map(|line| line.split(' ').nth(4)).map(unescape).collect())
 }
 
@@ -51,7 +53,10 @@ fn unescape(field: &str) -> PathBuf {
     let mut result = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while at < bytes.len() {
-        let octal = field.get(at + 1..at + 4).filter(|_| bytes[at] == b'\\').and_then(|digits| u8::from_str_radix(digits, 8).ok());
+        let octal = field
+            .get(at + 1..at + 4)
+            .filter(|_| bytes[at] == b'\\')
+            .and_then(|digits| u8::from_str_radix(digits, 8).ok());
         result.push(octal.unwrap_or(bytes[at]));
         at += if octal.is_some() { 4 } else { 1 };
     }

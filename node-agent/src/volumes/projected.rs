@@ -36,7 +36,9 @@ impl VolumePlugin for ProjectedVolume {
             payload.extend(files(request, projection, mode(source.default_mode)).await?);
         }
         let directory = request.memory_directory(self, volume)?;
-        if atomic_writer::write(&directory, &payload)? && let Some(group) = request.fs_group() {
+        if atomic_writer::write(&directory, &payload)?
+            && let Some(group) = request.fs_group()
+        {
             own_by_group(&directory, group, false)?;
         }
         Ok(directory)
@@ -104,7 +106,10 @@ mod tests {
         let pod = pod_of(SERVICE_ACCOUNT);
         let path = fixture.set_up(&pod).await.unwrap();
         let read = |name: &str| std::fs::read_to_string(path.join(name)).unwrap();
-        assert_eq!((read("token"), read("ca.crt"), read("namespace")), ("token-1".into(), "x".into(), "default".into()));
+        assert_eq!(
+            (read("token"), read("ca.crt"), read("namespace")),
+            ("token-1".into(), "x".into(), "default".into())
+        );
         fixture.set_up(&pod).await.unwrap();
         assert_eq!(read("token"), "token-1", "not asked for again before it is old");
     }
@@ -112,7 +117,9 @@ mod tests {
     #[tokio::test]
     async fn unsupported_sources_are_named() {
         let fixture = Fixture::new();
-        let pod = pod_of("{volumes: [{name: v, projected: {sources: [{clusterTrustBundle: {path: x, name: y}}]}}], containers: []}");
+        let pod = pod_of(
+            "{volumes: [{name: v, projected: {sources: [{clusterTrustBundle: {path: x, name: y}}]}}], containers: []}",
+        );
         assert!(fixture.set_up(&pod).await.unwrap_err().contains("clusterTrustBundle is not supported"));
     }
 
@@ -122,6 +129,11 @@ mod tests {
         assert_eq!(access("containers: [{name: a}]"), (0o644, None));
         assert_eq!(access("{securityContext: {fsGroup: 5}, containers: [{name: a}]}"), (0o600, None));
         assert_eq!(access("{securityContext: {runAsUser: 5}, containers: [{name: a}]}"), (0o600, Some(5)));
-        assert_eq!(access("{securityContext: {runAsUser: 5}, containers: [{name: a}, {name: b, securityContext: {runAsUser: 6}}]}"), (0o644, None));
+        assert_eq!(
+            access(
+                "{securityContext: {runAsUser: 5}, containers: [{name: a}, {name: b, securityContext: {runAsUser: 6}}]}"
+            ),
+            (0o644, None)
+        );
     }
 }

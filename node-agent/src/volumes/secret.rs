@@ -28,10 +28,13 @@ impl VolumePlugin for SecretVolume {
     async fn set_up(&self, request: &Request<'_>, volume: &Volume) -> Result<PathBuf, String> {
         let source = volume.secret.clone().unwrap_or_default();
         let name = source.secret_name.unwrap_or_default();
-        let data = data(request.objects.secret(pod::namespace(request.pod), &name).await.map(secret_data), source.optional)?;
+        let data =
+            data(request.objects.secret(pod::namespace(request.pod), &name).await.map(secret_data), source.optional)?;
         let payload = select(data, source.items.as_deref(), mode(source.default_mode), source.optional, "secret")?;
         let directory = request.memory_directory(self, volume)?;
-        if atomic_writer::write(&directory, &payload)? && let Some(group) = request.fs_group() {
+        if atomic_writer::write(&directory, &payload)?
+            && let Some(group) = request.fs_group()
+        {
             own_by_group(&directory, group, false)?;
         }
         Ok(directory)

@@ -19,7 +19,14 @@ use super::mounts;
 ///
 /// # Errors
 /// A path that leaves the volume, or a failed file operation.
-pub fn bind(pod_dir: &Path, volume: &str, volume_path: &Path, sub_path: &str, container: &str, index: usize) -> Result<PathBuf, String> {
+pub fn bind(
+    pod_dir: &Path,
+    volume: &str,
+    volume_path: &Path,
+    sub_path: &str,
+    container: &str,
+    index: usize,
+) -> Result<PathBuf, String> {
     let opened = resolve(volume_path, sub_path)?;
     let target = pod_dir.join("volume-subpaths").join(volume).join(container).join(index.to_string());
     let failed = |error: std::io::Error| format!("cannot prepare {}: {error}", target.display());
@@ -50,14 +57,16 @@ fn resolve(volume_path: &Path, sub_path: &str) -> Result<OwnedFd, String> {
     };
     let root = open(volume_path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).map_err(failed)?;
     let flags = OFlags::PATH | OFlags::CLOEXEC;
-    let beneath = |path: &Path| openat2(&root, path, flags, Mode::empty(), ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS);
+    let beneath =
+        |path: &Path| openat2(&root, path, flags, Mode::empty(), ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS);
     match beneath(relative) {
         Err(Errno::NOENT) => {}
         other => return other.map_err(failed),
     }
     let mut made = PathBuf::new();
     for component in relative.components() {
-        let parent = if made.as_os_str().is_empty() { beneath(Path::new(".")) } else { beneath(&made) }.map_err(failed)?;
+        let parent =
+            if made.as_os_str().is_empty() { beneath(Path::new(".")) } else { beneath(&made) }.map_err(failed)?;
         match mkdirat(&parent, component.as_os_str(), Mode::from_raw_mode(0o750)) {
             Ok(()) | Err(Errno::EXIST) => {}
             Err(error) => return Err(failed(error)),

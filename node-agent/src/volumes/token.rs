@@ -34,7 +34,12 @@ impl TokenCache {
     ///
     /// # Errors
     /// The API's message where there is no usable token.
-    pub async fn token(&self, target: &Pod, projection: &ServiceAccountTokenProjection, objects: &dyn Objects) -> Result<String, String> {
+    pub async fn token(
+        &self,
+        target: &Pod,
+        projection: &ServiceAccountTokenProjection,
+        objects: &dyn Objects,
+    ) -> Result<String, String> {
         let seconds = projection.expiration_seconds.unwrap_or(3600);
         let audience = projection.audience.clone().unwrap_or_default();
         let key = (pod::uid(target).to_string(), audience.clone(), seconds);
@@ -42,7 +47,8 @@ impl TokenCache {
         if let Some(token) = self.tokens.lock().get(&key).filter(|token| now < token.renew_at) {
             return Ok(token.value.clone());
         }
-        let account = pod::spec(target).service_account_name.as_deref().filter(|name| !name.is_empty()).unwrap_or("default");
+        let account =
+            pod::spec(target).service_account_name.as_deref().filter(|name| !name.is_empty()).unwrap_or("default");
         let request = TokenRequest {
             spec: Some(TokenRequestSpec {
                 audiences: (!audience.is_empty()).then(|| vec![audience]),
