@@ -3,13 +3,21 @@
 //! Source: apimachinery `pkg/util/duration`.
 
 use jiff::Timestamp;
+use serde_json::Value;
+
+/// The time that a `metav1.Time` or `metav1.MicroTime` holds.
+pub fn time(time: &Value) -> Option<Timestamp> {
+    time.as_str().and_then(|text| text.parse().ok())
+}
 
 /// The age of a `metav1.Time`, or `<unknown>`.
-pub fn since(time: &serde_json::Value, now: Timestamp) -> String {
-    match time.as_str().and_then(|text| text.parse::<Timestamp>().ok()) {
-        Some(then) => human(now.duration_since(then).as_secs()),
-        None => "<unknown>".to_owned(),
-    }
+pub fn since(then: &Value, now: Timestamp) -> String {
+    time(then).map_or_else(|| "<unknown>".to_owned(), |then| between(then, now))
+}
+
+/// The time from one to another.
+pub fn between(then: Timestamp, now: Timestamp) -> String {
+    human(now.duration_since(then).as_secs())
 }
 
 /// Seconds in at most two units.
