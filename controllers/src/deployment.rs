@@ -30,8 +30,7 @@ use crate::{
 };
 
 mod annotations;
-mod fraction;
-mod hash;
+pub mod fraction;
 mod plan;
 mod status;
 

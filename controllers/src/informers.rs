@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use k8s_openapi::api::{
-    apps::v1::{Deployment, ReplicaSet},
+    apps::v1::{ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet},
     batch::v1::{CronJob, Job},
     coordination::v1::Lease,
     core::v1::{ConfigMap, Endpoints, Namespace, Node, ReplicationController, Service, ServiceAccount},
@@ -18,7 +18,9 @@ use crate::{informer::Informer, pod::Pod};
 pub struct Informers {
     client: Client,
     shutdown: CancellationToken,
+    controller_revisions: OnceLock<Informer<ControllerRevision>>,
     cron_jobs: OnceLock<Informer<CronJob>>,
+    daemon_sets: OnceLock<Informer<DaemonSet>>,
     deployments: OnceLock<Informer<Deployment>>,
     endpoint_slices: OnceLock<Informer<EndpointSlice>>,
     endpoints: OnceLock<Informer<Endpoints>>,
@@ -32,6 +34,7 @@ pub struct Informers {
     root_ca_config_maps: OnceLock<Informer<ConfigMap>>,
     service_accounts: OnceLock<Informer<ServiceAccount>>,
     services: OnceLock<Informer<Service>>,
+    stateful_sets: OnceLock<Informer<StatefulSet>>,
 }
 
 /// One accessor per kind: the informer, started on first use.
@@ -62,7 +65,9 @@ macro_rules! informers {
 }
 
 informers! {
+    controller_revisions: ControllerRevision,
     cron_jobs: CronJob,
+    daemon_sets: DaemonSet,
     deployments: Deployment,
     endpoint_slices: EndpointSlice,
     endpoints: Endpoints,
@@ -74,6 +79,7 @@ informers! {
     replication_controllers: ReplicationController,
     service_accounts: ServiceAccount,
     services: Service,
+    stateful_sets: StatefulSet,
 }
 
 impl Informers {

@@ -20,9 +20,12 @@ mod owner;
 mod pod;
 mod pod_control;
 mod queue;
+mod revisions;
 mod service_pods;
+mod template_hash;
 
 mod cronjob;
+mod daemonset;
 mod deployment;
 mod endpoints;
 mod endpointslice;
@@ -36,6 +39,7 @@ mod replicaset;
 mod replication;
 mod root_ca_certificate_publisher;
 mod serviceaccount;
+mod statefulset;
 mod tainteviction;
 mod ttlafterfinished;
 
@@ -44,6 +48,7 @@ use controller::Controller;
 /// Every controller, by name. Leaving one out of this list makes its module dead code, which does not compile.
 const CONTROLLERS: &[Controller] = &[
     cronjob::CONTROLLER,
+    daemonset::CONTROLLER,
     deployment::CONTROLLER,
     endpoints::CONTROLLER,
     endpointslice::CONTROLLER,
@@ -57,6 +62,7 @@ const CONTROLLERS: &[Controller] = &[
     replication::CONTROLLER,
     root_ca_certificate_publisher::CONTROLLER,
     serviceaccount::CONTROLLER,
+    statefulset::CONTROLLER,
     tainteviction::CONTROLLER,
     ttlafterfinished::CONTROLLER,
 ];

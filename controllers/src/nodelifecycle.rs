@@ -7,7 +7,10 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use anyhow::Result;
-use controllers_component_base::events::{EventType, Recorder};
+use controllers_component_base::{
+    events::{EventType, Recorder},
+    run::one_line,
+};
 use jiff::Timestamp;
 use k8s_openapi::api::{
     coordination::v1::Lease,
@@ -28,7 +31,6 @@ use crate::{
     key::Key,
     options::Options,
     pod::Pod,
-    pod_control::message,
     queue::{self, Queue},
 };
 
@@ -138,7 +140,7 @@ impl Worker {
         for node in &nodes {
             match self.check(node).await {
                 Ok(status) => ready.push((node.clone(), status)),
-                Err(error) => warn!("node {}: {error:#}", node.name_any()),
+                Err(error) => warn!("node {}: {}", node.name_any(), one_line(&error)),
             }
         }
         let limits = {
@@ -159,7 +161,7 @@ impl Worker {
         for (node, status) in ready {
             let result = self.evict_taints(&node, &status).await;
             if let Err(error) = result {
-                warn!("cannot taint node {}: {error:#}", node.name_any());
+                warn!("cannot taint node {}: {}", node.name_any(), one_line(&error));
             }
         }
     }
@@ -258,7 +260,6 @@ impl Worker {
 fn tolerate_gone<K>(result: kube::Result<K>) -> Result<()> {
     match result {
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-        Err(error @ kube::Error::Api(_)) => Err(anyhow::anyhow!(message(&error))),
         result => Ok(drop(result?)),
     }
 }

@@ -91,6 +91,9 @@ pub struct Options {
     /// CronJobs synced at a time.
     #[arg(long, default_value_t = 5, value_name = "N")]
     pub concurrent_cron_job_syncs: usize,
+    /// DaemonSets synced at a time.
+    #[arg(long, default_value_t = 2, value_name = "N")]
+    pub concurrent_daemonset_syncs: usize,
     /// Deployments synced at a time.
     #[arg(long, default_value_t = 5, value_name = "N")]
     pub concurrent_deployment_syncs: usize,
@@ -118,6 +121,9 @@ pub struct Options {
     /// ServiceAccounts synced at a time.
     #[arg(long, default_value_t = 5, value_name = "N")]
     pub concurrent_serviceaccount_syncs: usize,
+    /// StatefulSets synced at a time.
+    #[arg(long, default_value_t = 5, value_name = "N")]
+    pub concurrent_statefulset_syncs: usize,
     /// Finished Jobs looked at by the TTL controller at a time.
     #[arg(long, default_value_t = 5, value_name = "N")]
     pub concurrent_ttl_after_finished_syncs: usize,

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use k8s_openapi::{
     NamespaceResourceScope,
     api::core::v1::{
-        ContainerPort, ContainerState, PersistentVolumeClaimVolumeSource, PodCondition, PodIP, ResourceRequirements,
-        Toleration,
+        ContainerPort, ContainerState, NodeSelector, PersistentVolumeClaimVolumeSource, PodCondition, PodIP,
+        ResourceRequirements, Toleration,
     },
     apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time},
 };
@@ -35,6 +35,7 @@ pub struct PodSpec {
     pub containers: Vec<Container>,
     pub init_containers: Vec<Container>,
     pub volumes: Vec<Volume>,
+    pub affinity: Option<Affinity>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -51,6 +52,19 @@ pub struct Container {
 pub struct Volume {
     pub name: String,
     pub persistent_volume_claim: Option<PersistentVolumeClaimVolumeSource>,
+}
+
+/// Of a pod's affinity, what says on which node it has to run.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Affinity {
+    pub node_affinity: Option<NodeAffinity>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct NodeAffinity {
+    pub required_during_scheduling_ignored_during_execution: Option<NodeSelector>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -91,6 +105,19 @@ impl Pod {
 
     pub fn node_name(&self) -> &str {
         self.spec.node_name.as_deref().unwrap_or_default()
+    }
+
+    /// The node it runs on, or is made for by a DaemonSet and not bound to yet.
+    pub fn target_node(&self) -> &str {
+        if !self.node_name().is_empty() {
+            return self.node_name();
+        }
+        let affinity = self.spec.affinity.as_ref().and_then(|affinity| affinity.node_affinity.as_ref());
+        let required = affinity.and_then(|node| node.required_during_scheduling_ignored_during_execution.as_ref());
+        let terms = required.iter().flat_map(|selector| &selector.node_selector_terms);
+        let mut fields = terms.flat_map(|term| term.match_fields.iter().flatten());
+        let name = fields.find(|field| field.key == "metadata.name" && field.operator == "In");
+        name.and_then(|field| field.values.as_ref()?.first()).map(String::as_str).unwrap_or_default()
     }
 
     pub fn phase(&self) -> &str {

@@ -176,7 +176,8 @@ fn due(pod: &Pod, taints: &[Taint]) -> Option<Timestamp> {
     due
 }
 
-fn tolerates(toleration: &Toleration, taint: &Taint) -> bool {
+/// Whether the toleration matches the taint.
+pub fn tolerates(toleration: &Toleration, taint: &Taint) -> bool {
     let is_empty = |text: &Option<String>| text.as_ref().is_none_or(String::is_empty);
     if !is_empty(&toleration.effect) && toleration.effect.as_ref() != Some(&taint.effect) {
         return false;

@@ -17,11 +17,11 @@ use kube::api::ObjectMeta;
 
 use super::{
     annotations::{self, DESIRED_REPLICAS, MAX_REPLICAS},
-    fraction, hash,
+    fraction,
     status::{self, Sets, actual, available, wanted},
     until,
 };
-use crate::owner::controller_reference;
+use crate::{owner::controller_reference, template_hash as hash};
 
 /// One write.
 #[derive(Debug)]
