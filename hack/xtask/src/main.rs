@@ -1,6 +1,9 @@
 //! Project chores, one subcommand each.
 
 mod codegen;
+mod tidy;
+
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
@@ -15,10 +18,20 @@ struct Arguments {
 enum Chore {
     /// Make the schema tables of the built-in types from a Kubernetes source tree.
     Codegen(codegen::Arguments),
+    /// Check first lines, sizes, names, words and the edges between rooms.
+    Tidy,
 }
 
-fn main() -> anyhow::Result<()> {
-    match Arguments::parse().chore {
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().chore {
         Chore::Codegen(arguments) => codegen::run(&arguments),
+        Chore::Tidy => tidy::run(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("Error: {error:#}");
+            ExitCode::FAILURE
+        }
     }
 }
