@@ -4,13 +4,14 @@
 //! snapshot, and nothing is copied for a cycle.
 
 use std::{
+    cell::RefCell,
     collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
 };
 
 use crate::{
     labels::{Labels, Selector},
-    node::{NodeFacts, NodeIndex, NodeInfo, Symbols},
+    node::{FastMap, NodeFacts, NodeIndex, NodeInfo, Symbol, Symbols},
     pod::{PodClass, PodInfo, PodKey},
 };
 
@@ -26,9 +27,11 @@ pub struct Cluster {
     order_stale: bool,
     /// Pods with a node: where, and whether only assumed.
     pods: HashMap<PodKey, Placed>,
-    classes: HashMap<Arc<PodClass>, HashMap<NodeIndex, u32>>,
+    classes: HashMap<Arc<PodClass>, ClassCounts>,
     namespace_classes: HashMap<Arc<str>, HashSet<Arc<PodClass>>>,
     affinity_classes: HashSet<Arc<PodClass>>,
+    /// By topology key, how many nodes have each value. Made when asked for, dropped when labels change.
+    domains: RefCell<FastMap<Symbol, Arc<FastMap<Symbol, i64>>>>,
     images: HashMap<Arc<str>, HashMap<NodeIndex, i64>>,
     namespaces: HashMap<Box<str>, Labels>,
     pub disruption_budgets: HashMap<Box<str>, DisruptionBudget>,
@@ -41,6 +44,69 @@ struct Placed {
     pod: Arc<PodInfo>,
     node: NodeIndex,
     assumed: bool,
+}
+
+/// Where the pods of one class run.
+#[derive(Debug, Default)]
+pub struct ClassCounts {
+    nodes: FastMap<NodeIndex, u32>,
+    /// By topology key, the sums over the nodes of each value. Made when asked for, kept up to date from then on,
+    /// dropped when labels of nodes change.
+    sums: RefCell<FastMap<Symbol, Arc<TopologySums>>>,
+}
+
+/// How many pods run within each value of a topology key.
+#[derive(Clone, Debug, Default)]
+pub struct TopologySums {
+    pub by_value: FastMap<Symbol, i64>,
+    pub total: i64,
+}
+
+impl ClassCounts {
+    /// How many run on each node.
+    pub fn nodes(&self) -> &FastMap<NodeIndex, u32> {
+        &self.nodes
+    }
+
+    /// How many run within each value of a topology key.
+    pub fn sums(&self, cluster: &Cluster, key: Symbol) -> Arc<TopologySums> {
+        let mut all = self.sums.borrow_mut();
+        let sums = all.entry(key).or_insert_with(|| {
+            let mut sums = TopologySums::default();
+            for (index, count) in &self.nodes {
+                if let Some(value) = cluster.node(*index).label(key) {
+                    sums.add(value, i64::from(*count));
+                }
+            }
+            Arc::new(sums)
+        });
+        sums.clone()
+    }
+
+    /// One pod more (1) or less (-1) on a node.
+    fn count(&mut self, index: NodeIndex, node: &NodeInfo, sign: i64) {
+        let count = self.nodes.entry(index).or_default();
+        *count = count.saturating_add_signed(sign as i32);
+        if *count == 0 {
+            self.nodes.remove(&index);
+        }
+        for (key, sums) in self.sums.get_mut() {
+            if let Some(value) = node.label(*key) {
+                Arc::make_mut(sums).add(value, sign);
+            }
+        }
+    }
+}
+
+impl TopologySums {
+    fn add(&mut self, value: Symbol, count: i64) {
+        self.total += count;
+        let sum = self.by_value.entry(value).or_default();
+        *sum += count;
+        if *sum == 0 {
+            self.by_value.remove(&value);
+        }
+    }
 }
 
 /// A PodDisruptionBudget, as preemption sees it.
@@ -97,8 +163,12 @@ impl Cluster {
         let node = &mut self.nodes[index.0 as usize];
         let previous = node.facts.clone();
         self.order_stale |= previous.as_ref().is_none_or(|previous| previous.zone() != facts.zone());
+        let relabelled = previous.as_ref().is_none_or(|previous| previous.labels != facts.labels);
         let facts = Arc::new(facts);
         node.set_facts(facts.clone(), &mut self.symbols);
+        if relabelled {
+            self.forget_topology();
+        }
         if previous.as_ref().is_none_or(|previous| previous.images != facts.images) {
             self.forget_images(previous.as_deref(), index);
             for (name, size) in &facts.images {
@@ -112,8 +182,28 @@ impl Cluster {
         let previous = self.node(index).facts.clone();
         self.forget_images(previous.as_deref(), index);
         self.nodes[index.0 as usize].clear_facts();
+        self.forget_topology();
         self.order_stale = true;
         self.release_if_unused(index);
+    }
+
+    /// Drops what was computed from labels of nodes.
+    fn forget_topology(&mut self) {
+        self.domains.get_mut().clear();
+        self.classes.values_mut().for_each(|class| class.sums.get_mut().clear());
+    }
+
+    /// How many nodes have each value of a topology key.
+    pub fn domains(&self, key: Symbol) -> Arc<FastMap<Symbol, i64>> {
+        let mut all = self.domains.borrow_mut();
+        let domains = all.entry(key).or_insert_with(|| {
+            let mut domains = FastMap::default();
+            for value in self.nodes.iter().filter(|node| node.facts.is_some()).filter_map(|node| node.label(key)) {
+                *domains.entry(value).or_default() += 1;
+            }
+            Arc::new(domains)
+        });
+        domains.clone()
     }
 
     fn forget_images(&mut self, facts: Option<&NodeFacts>, index: NodeIndex) {
@@ -182,7 +272,7 @@ impl Cluster {
                 self.affinity_classes.insert(pod.class.clone());
             }
         }
-        *self.classes.entry(pod.class.clone()).or_default().entry(index).or_default() += 1;
+        self.classes.entry(pod.class.clone()).or_default().count(index, &self.nodes[index.0 as usize], 1);
         self.pods.insert(pod.key.clone(), Placed { pod, node: index, assumed });
     }
 
@@ -190,14 +280,9 @@ impl Cluster {
     pub fn displace(&mut self, key: &str) -> Option<Arc<PodInfo>> {
         let Placed { pod, node, .. } = self.pods.remove(key)?;
         self.nodes[node.0 as usize].remove_pod(&pod.uid);
-        if let Some(nodes) = self.classes.get_mut(&pod.class) {
-            if let Some(count) = nodes.get_mut(&node) {
-                *count -= 1;
-                if *count == 0 {
-                    nodes.remove(&node);
-                }
-            }
-            if nodes.is_empty() {
+        if let Some(class) = self.classes.get_mut(&pod.class) {
+            class.count(node, &self.nodes[node.0 as usize], -1);
+            if class.nodes.is_empty() {
                 self.forget_class(&pod.class);
             }
         }
@@ -217,18 +302,18 @@ impl Cluster {
     }
 
     /// Every class of pods in one namespace, with how many run on each node.
-    pub fn classes_in(&self, namespace: &str) -> impl Iterator<Item = (&PodClass, &HashMap<NodeIndex, u32>)> {
+    pub fn classes_in(&self, namespace: &str) -> impl Iterator<Item = (&PodClass, &ClassCounts)> {
         let classes = self.namespace_classes.get(namespace).into_iter().flatten();
         classes.filter_map(|class| Some((&**class, self.classes.get(class)?)))
     }
 
     /// Every class of pods.
-    pub fn classes(&self) -> impl Iterator<Item = (&PodClass, &HashMap<NodeIndex, u32>)> {
+    pub fn classes(&self) -> impl Iterator<Item = (&PodClass, &ClassCounts)> {
         self.classes.iter().map(|(class, nodes)| (&**class, nodes))
     }
 
     /// Every class of pods that has affinity or anti-affinity of its own.
-    pub fn classes_with_affinity(&self) -> impl Iterator<Item = (&PodClass, &HashMap<NodeIndex, u32>)> {
+    pub fn classes_with_affinity(&self) -> impl Iterator<Item = (&PodClass, &ClassCounts)> {
         self.affinity_classes.iter().filter_map(|class| Some((&**class, self.classes.get(class)?)))
     }
 

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    hash::{BuildHasherDefault, Hasher},
     sync::Arc,
 };
 
@@ -15,6 +16,28 @@ use crate::{
 /// An interned string of a node's label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Symbol(u32);
+
+/// A map keyed by symbols or node indexes: small numbers of our own making, that need no defence against collisions.
+pub type FastMap<K, V> = HashMap<K, V, BuildHasherDefault<SmallNumberHasher>>;
+
+/// Multiplies; for keys of a few small numbers.
+#[derive(Clone, Debug, Default)]
+pub struct SmallNumberHasher(u64);
+
+impl Hasher for SmallNumberHasher {
+    fn finish(&self) -> u64 {
+        // Maps take the table's place from the low bits and its tag from the high ones.
+        self.0 ^ self.0 >> 32
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u32(u32::from(*byte)));
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        self.0 = (self.0.rotate_left(5) ^ u64::from(number)).wrapping_mul(0x517c_c1b7_2722_0a95);
+    }
+}
 
 /// The strings of the labels of all nodes. They are never forgotten: nodes share nearly all of them.
 #[derive(Debug, Default)]

@@ -2,17 +2,17 @@
 //!
 //! Pods are looked at by class (see `cluster`): each term is matched once per class instead of once per pod.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::{CycleState, NOTHING, Plugin};
 use crate::{
-    cluster::Cluster,
+    cluster::{ClassCounts, Cluster, TopologySums},
     framework::{
         ClusterEvent, Context, Filter, MAX_NODE_SCORE, PreFilter, PreFilterResult, PreScore, QueueingHint, Rejection,
         Score,
     },
     labels::Selector,
-    node::{NodeIndex, NodeInfo, Symbol, Symbols},
+    node::{FastMap, NodeIndex, NodeInfo, Symbol, Symbols},
     pod::{AffinityTerm, PodAffinity, PodClass, PodInfo},
 };
 
@@ -43,8 +43,54 @@ impl Default for Args {
     }
 }
 
-/// How many pods match, by topology key and value.
-type Counts = HashMap<(Symbol, Symbol), i64>;
+/// More sums than this are added up into one, so that asking about a node stays cheap.
+const MAX_SHARED: usize = 8;
+
+/// How many pods match, by topology key and value: sums shared with the cluster, and what is added to them.
+#[derive(Clone, Default)]
+struct Counts {
+    shared: Vec<(Symbol, Arc<TopologySums>)>,
+    added: FastMap<(Symbol, Symbol), i64>,
+    total: i64,
+}
+
+impl Counts {
+    fn share(&mut self, key: Symbol, sums: Arc<TopologySums>) {
+        self.total += sums.total;
+        if sums.by_value.is_empty() {
+            return;
+        }
+        if self.shared.len() < MAX_SHARED {
+            return self.shared.push((key, sums));
+        }
+        for (value, count) in &sums.by_value {
+            *self.added.entry((key, *value)).or_default() += count;
+        }
+    }
+
+    fn add(&mut self, pair: (Symbol, Symbol), count: i64) {
+        self.total += count;
+        *self.added.entry(pair).or_default() += count;
+    }
+
+    fn get(&self, pair: (Symbol, Symbol)) -> i64 {
+        let shared = self.shared.iter().filter(|(key, _)| *key == pair.0);
+        let shared: i64 = shared.filter_map(|(_, sums)| sums.by_value.get(&pair.1)).sum();
+        shared + if self.added.is_empty() { 0 } else { self.added.get(&pair).copied().unwrap_or(0) }
+    }
+
+    /// Does any label of the node have a count?
+    fn touches(&self, node: &NodeInfo) -> bool {
+        let by_key = |key: Symbol| node.label(key).is_some_and(|value| self.get((key, value)) > 0);
+        self.shared.iter().any(|(key, _)| by_key(*key))
+            || !self.added.is_empty() && node.labels().iter().any(|pair| self.get(*pair) > 0)
+    }
+
+    /// No pod matches anywhere.
+    fn is_empty(&self) -> bool {
+        self.total == 0
+    }
+}
 
 /// What Filter needs.
 #[derive(Clone, Default)]
@@ -57,9 +103,28 @@ pub struct State {
     anti: Counts,
 }
 
-/// Weights by topology key and value.
+/// Weights by topology key and value: weighted sums shared with the cluster, and others added up.
 #[derive(Clone, Default)]
-pub struct ScoreState(HashMap<Symbol, HashMap<Symbol, i64>>);
+pub struct ScoreState {
+    shared: Vec<(Symbol, i64, Arc<TopologySums>)>,
+    added: FastMap<(Symbol, Symbol), i64>,
+}
+
+impl ScoreState {
+    fn add(&mut self, cluster: &Cluster, term: &AffinityTerm, weight: i64, class: &ClassCounts) {
+        let Some(key) = cluster.symbols.get(&term.topology_key) else { return };
+        let sums = class.sums(cluster, key);
+        if sums.by_value.is_empty() {
+            return;
+        }
+        if self.shared.len() < MAX_SHARED {
+            return self.shared.push((key, weight, sums));
+        }
+        for (value, count) in &sums.by_value {
+            *self.added.entry((key, *value)).or_default() += weight * count;
+        }
+    }
+}
 
 static NO_AFFINITY: PodAffinity =
     PodAffinity { required: Vec::new(), anti_required: Vec::new(), preferred: Vec::new(), anti_preferred: Vec::new() };
@@ -72,11 +137,13 @@ impl PreFilter for InterPodAffinity {
     fn pre_filter(&self, cx: Context, state: &mut CycleState) -> Result<PreFilterResult, Rejection> {
         let own = affinity_of(&cx.pod.class);
         let state = &mut state.inter_pod_affinity;
-        for (class, nodes) in cx.cluster.classes_with_affinity() {
-            count_existing_anti(cx, state, class, nodes.iter().map(|(index, count)| (*index, i64::from(*count))));
+        for (class, counts) in cx.cluster.classes_with_affinity() {
+            visit_existing_anti(cx, class, |term| share(&mut state.existing_anti, cx.cluster, term, counts));
         }
-        for_each_candidate(cx.cluster, own.required.iter().chain(&own.anti_required), |class, nodes| {
-            count_own(cx, state, class, || nodes.iter().map(|(index, count)| (*index, i64::from(*count))));
+        for_each_candidate(cx.cluster, own.required.iter().chain(&own.anti_required), |class, counts| {
+            visit_own(cx, class, |term, anti| {
+                share(if anti { &mut state.anti } else { &mut state.affinity }, cx.cluster, term, counts);
+            });
         });
         if state.existing_anti.is_empty() && own.required.is_empty() && own.anti_required.is_empty() {
             return Ok(PreFilterResult::Skip);
@@ -85,55 +152,40 @@ impl PreFilter for InterPodAffinity {
     }
 
     fn account(&self, cx: Context, state: &mut CycleState, pod: &PodInfo, node: &NodeInfo, sign: i64) {
-        let Some(index) = cx.cluster.find_node(&node.name) else { return };
         let state = &mut state.inter_pod_affinity;
-        count_existing_anti(cx, state, &pod.class, std::iter::once((index, sign)));
-        count_own(cx, state, &pod.class, || std::iter::once((index, sign)));
+        let symbols = &cx.cluster.symbols;
+        visit_existing_anti(cx, &pod.class, |term| {
+            if let Some(pair) = pair(term, node, symbols) {
+                state.existing_anti.add(pair, sign);
+            }
+        });
+        visit_own(cx, &pod.class, |term, anti| {
+            if let Some(pair) = pair(term, node, symbols) {
+                if anti { &mut state.anti } else { &mut state.affinity }.add(pair, sign);
+            }
+        });
     }
 }
 
-/// Adds pods of `class` on nodes to what rejects the pod.
-fn count_existing_anti(
-    cx: Context,
-    state: &mut State,
-    class: &PodClass,
-    nodes: impl Iterator<Item = (NodeIndex, i64)> + Clone,
-) {
+/// Visits the terms by which pods of `class` reject the pod.
+fn visit_existing_anti<'a>(cx: Context, class: &'a PodClass, visit: impl FnMut(&'a AffinityTerm)) {
     let labels = cx.cluster.namespace_labels(cx.pod.namespace());
-    for term in affinity_of(class).anti_required.iter().filter(|term| term.matches(&cx.pod.class, labels)) {
-        add(&mut state.existing_anti, cx.cluster, term, nodes.clone());
-    }
+    affinity_of(class).anti_required.iter().filter(|term| term.matches(&cx.pod.class, labels)).for_each(visit);
 }
 
-/// Adds pods of `class` on nodes to what the pod's own terms find.
-fn count_own<I: Iterator<Item = (NodeIndex, i64)>>(
-    cx: Context,
-    state: &mut State,
-    class: &PodClass,
-    nodes: impl Fn() -> I,
-) {
+/// Visits the pod's own terms that speak of pods of `class`; true for anti-affinity.
+fn visit_own(cx: Context, class: &PodClass, mut visit: impl FnMut(&AffinityTerm, bool)) {
     let own = affinity_of(&cx.pod.class);
     let labels = cx.cluster.namespace_labels(&class.namespace);
-    if !own.required.is_empty() && own.required.iter().all(|term| term.matches(class, labels)) {
-        for term in &own.required {
-            add(&mut state.affinity, cx.cluster, term, nodes());
-        }
+    if own.required.iter().all(|term| term.matches(class, labels)) {
+        own.required.iter().for_each(|term| visit(term, false));
     }
-    for term in own.anti_required.iter().filter(|term| term.matches(class, labels)) {
-        add(&mut state.anti, cx.cluster, term, nodes());
-    }
+    own.anti_required.iter().filter(|term| term.matches(class, labels)).for_each(|term| visit(term, true));
 }
 
-fn add(counts: &mut Counts, cluster: &Cluster, term: &AffinityTerm, nodes: impl Iterator<Item = (NodeIndex, i64)>) {
-    let Some(key) = cluster.symbols.get(&term.topology_key) else { return };
-    for (index, count) in nodes {
-        if let Some(value) = cluster.node(index).label(key) {
-            let sum = counts.entry((key, value)).or_default();
-            *sum += count;
-            if *sum == 0 {
-                counts.remove(&(key, value));
-            }
-        }
+fn share(counts: &mut Counts, cluster: &Cluster, term: &AffinityTerm, class: &ClassCounts) {
+    if let Some(key) = cluster.symbols.get(&term.topology_key) {
+        counts.share(key, class.sums(cluster, key));
     }
 }
 
@@ -141,19 +193,19 @@ fn add(counts: &mut Counts, cluster: &Cluster, term: &AffinityTerm, nodes: impl 
 fn for_each_candidate<'a>(
     cluster: &'a Cluster,
     terms: impl Iterator<Item = &'a AffinityTerm>,
-    mut visit: impl FnMut(&'a PodClass, &'a HashMap<NodeIndex, u32>),
+    mut visit: impl FnMut(&'a PodClass, &'a ClassCounts),
 ) {
     let mut namespaces: Vec<&str> = Vec::new();
     for term in terms {
         if term.namespace_selector != Selector::Nothing {
-            return cluster.classes().for_each(|(class, nodes)| visit(class, nodes));
+            return cluster.classes().for_each(|(class, counts)| visit(class, counts));
         }
         namespaces.extend(term.namespaces.iter().map(|name| &**name));
     }
     namespaces.sort_unstable();
     namespaces.dedup();
     for namespace in namespaces {
-        cluster.classes_in(namespace).for_each(|(class, nodes)| visit(class, nodes));
+        cluster.classes_in(namespace).for_each(|(class, counts)| visit(class, counts));
     }
 }
 
@@ -165,14 +217,11 @@ impl Filter for InterPodAffinity {
         if !has_wanted_company(cx, state, own, node, symbols) {
             return Err(Rejection::unresolvable("node(s) didn't match pod affinity rules"));
         }
-        let avoided = |term: &AffinityTerm| {
-            pair(term, node, symbols).is_some_and(|pair| state.anti.get(&pair).is_some_and(|count| *count > 0))
-        };
+        let avoided = |term: &AffinityTerm| pair(term, node, symbols).is_some_and(|pair| state.anti.get(pair) > 0);
         if !state.anti.is_empty() && own.anti_required.iter().any(avoided) {
             return Err(Rejection::unschedulable("node(s) didn't match pod anti-affinity rules"));
         }
-        let rejects = |pair: &(Symbol, Symbol)| state.existing_anti.get(pair).is_some_and(|count| *count > 0);
-        if !state.existing_anti.is_empty() && node.labels().iter().any(rejects) {
+        if !state.existing_anti.is_empty() && state.existing_anti.touches(node) {
             return Err(Rejection::unschedulable("node(s) didn't satisfy existing pods anti-affinity rules"));
         }
         Ok(())
@@ -188,7 +237,7 @@ fn has_wanted_company(cx: Context, state: &State, own: &PodAffinity, node: &Node
     let mut all_present = true;
     for term in &own.required {
         let Some(pair) = pair(term, node, symbols) else { return false };
-        all_present &= state.affinity.get(&pair).is_some_and(|count| *count > 0);
+        all_present &= state.affinity.get(pair) > 0;
     }
     // The first of a series of pods that want each other's company must be able to start.
     let labels = cx.cluster.namespace_labels(cx.pod.namespace());
@@ -203,8 +252,8 @@ impl PreScore for InterPodAffinity {
         if args.ignore_preferred_terms_of_existing_pods && !has_preferences {
             return false;
         }
-        let scores = &mut state.inter_pod_affinity_score.0;
-        for (class, nodes) in cx.cluster.classes_with_affinity() {
+        let scores = &mut state.inter_pod_affinity_score;
+        for (class, counts) in cx.cluster.classes_with_affinity() {
             let theirs = affinity_of(class);
             let labels = cx.cluster.namespace_labels(cx.pod.namespace());
             let required = theirs.required.iter().map(|term| (args.hard_pod_affinity_weight, term));
@@ -212,41 +261,33 @@ impl PreScore for InterPodAffinity {
             let anti = theirs.anti_preferred.iter().map(|(weight, term)| (-i64::from(*weight), term));
             for (weight, term) in required.chain(preferred).chain(anti) {
                 if weight != 0 && term.matches(&cx.pod.class, labels) {
-                    add_score(scores, cx.cluster, term, weight, nodes);
+                    scores.add(cx.cluster, term, weight, counts);
                 }
             }
         }
         let preferred = || own.preferred.iter().map(|(weight, term)| (i64::from(*weight), term));
         let anti = || own.anti_preferred.iter().map(|(weight, term)| (-i64::from(*weight), term));
-        for_each_candidate(cx.cluster, preferred().chain(anti()).map(|(_, term)| term), |class, nodes| {
+        for_each_candidate(cx.cluster, preferred().chain(anti()).map(|(_, term)| term), |class, counts| {
             let labels = cx.cluster.namespace_labels(&class.namespace);
             for (weight, term) in preferred().chain(anti()).filter(|(_, term)| term.matches(class, labels)) {
-                add_score(scores, cx.cluster, term, weight, nodes);
+                scores.add(cx.cluster, term, weight, counts);
             }
         });
-        !scores.is_empty()
-    }
-}
-
-fn add_score(
-    scores: &mut HashMap<Symbol, HashMap<Symbol, i64>>,
-    cluster: &Cluster,
-    term: &AffinityTerm,
-    weight: i64,
-    nodes: &HashMap<NodeIndex, u32>,
-) {
-    let Some(key) = cluster.symbols.get(&term.topology_key) else { return };
-    for (index, count) in nodes {
-        if let Some(value) = cluster.node(*index).label(key) {
-            *scores.entry(key).or_default().entry(value).or_default() += weight * i64::from(*count);
-        }
+        !scores.shared.is_empty() || !scores.added.is_empty()
     }
 }
 
 impl Score for InterPodAffinity {
     fn score(&self, _cx: Context, state: &CycleState, _index: NodeIndex, node: &NodeInfo) -> i64 {
-        let values = state.inter_pod_affinity_score.0.iter();
-        values.filter_map(|(key, values)| values.get(&node.label(*key)?)).sum()
+        let state = &state.inter_pod_affinity_score;
+        let weighted = |(key, weight, sums): &(Symbol, i64, Arc<TopologySums>)| {
+            Some(weight * sums.by_value.get(&node.label(*key)?)?)
+        };
+        let shared: i64 = state.shared.iter().filter_map(weighted).sum();
+        if state.added.is_empty() {
+            return shared;
+        }
+        shared + node.labels().iter().filter_map(|pair| state.added.get(pair)).sum::<i64>()
     }
 
     fn normalize(&self, _cx: Context, _state: &CycleState, _nodes: &[NodeIndex], scores: &mut [i64]) {

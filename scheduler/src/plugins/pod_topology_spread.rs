@@ -3,7 +3,7 @@
 //! Upstream also spreads pods without constraints of their own by those of their Service or owner; that part is
 //! missing here.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use super::{CycleState, NOTHING, Plugin, node_affinity, taint_toleration};
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
         ClusterEvent, Context, Filter, MAX_NODE_SCORE, PreFilter, PreFilterResult, PreScore, QueueingHint, Rejection,
         Score,
     },
-    node::{NodeIndex, NodeInfo, Symbol},
+    node::{FastMap, NodeIndex, NodeInfo, Symbol},
     node_selector::Compiled,
     pod::{PodClass, PodInfo, SpreadConstraint},
 };
@@ -40,7 +40,7 @@ pub struct State(Vec<Domains>);
 struct Domains {
     /// None: no node has the topology label.
     key: Option<Symbol>,
-    counts: HashMap<Symbol, i64>,
+    counts: FastMap<Symbol, i64>,
     /// The smallest count, 0 where there are fewer domains than the constraint asks for.
     least: i64,
 }
@@ -70,8 +70,8 @@ struct SoftConstraint {
 
 #[derive(Clone)]
 enum SoftCounts {
-    PerNode(HashMap<NodeIndex, i64>),
-    PerValue(HashMap<Symbol, i64>),
+    PerNode(FastMap<NodeIndex, i64>),
+    PerValue(FastMap<Symbol, i64>),
 }
 
 fn constraints(pod: &PodInfo, hard: bool) -> Vec<&SpreadConstraint> {
@@ -97,10 +97,57 @@ impl<'a> Inclusion<'a> {
         self.keys.iter().all(|key| key.is_some_and(|key| node.label(key).is_some()))
     }
 
+    /// Nothing but the constraint's own key decides whether a node counts.
+    fn counts_every_node(&self, constraint: &SpreadConstraint) -> bool {
+        let required = self.cx.pod.pending.as_ref().and_then(|pending| pending.required_nodes.as_ref());
+        self.keys.iter().all(|key| *key == self.keys[0])
+            && (!constraint.honor_affinity || required.is_none())
+            && !constraint.honor_taints
+    }
+
+    /// How many pods each domain has, on the nodes that count.
+    fn totals(&self, constraint: &SpreadConstraint, key: Symbol) -> FastMap<Symbol, i64> {
+        let cluster = self.cx.cluster;
+        let mut values: FastMap<NodeIndex, Symbol> = FastMap::default();
+        for index in cluster.order() {
+            let node = cluster.node(*index);
+            if self.has_all_labels(node)
+                && self.includes(constraint, node)
+                && let Some(value) = node.label(key)
+            {
+                values.insert(*index, value);
+            }
+        }
+        let mut totals: FastMap<Symbol, i64> = values.values().map(|value| (*value, 0)).collect();
+        for (class, of_class) in cluster.classes_in(self.cx.pod.namespace()) {
+            if counts(constraint, class) {
+                for (index, count) in of_class.nodes() {
+                    if let Some(sum) = values.get(index).and_then(|value| totals.get_mut(value)) {
+                        *sum += i64::from(*count);
+                    }
+                }
+            }
+        }
+        totals
+    }
+
     fn includes(&self, constraint: &SpreadConstraint, node: &NodeInfo) -> bool {
         (!constraint.honor_affinity || self.required.matches(node, &self.cx.cluster.symbols))
             && (!constraint.honor_taints || taint_toleration::fits(&node.taints, self.cx.pod))
     }
+}
+
+/// How many pods each domain has, where every node with the key counts.
+fn totals(cx: Context, constraint: &SpreadConstraint, key: Symbol) -> FastMap<Symbol, i64> {
+    let mut totals: FastMap<Symbol, i64> = cx.cluster.domains(key).keys().map(|value| (*value, 0)).collect();
+    for (class, of_class) in cx.cluster.classes_in(cx.pod.namespace()) {
+        if counts(constraint, class) {
+            for (value, count) in &of_class.sums(cx.cluster, key).by_value {
+                *totals.entry(*value).or_default() += count;
+            }
+        }
+    }
+    totals
 }
 
 /// Is a pod of this class one that the constraint counts?
@@ -115,36 +162,14 @@ impl PreFilter for PodTopologySpread {
             return Ok(PreFilterResult::Skip);
         }
         let inclusion = Inclusion::new(cx, &constraints);
-        let labelled: Vec<NodeIndex> = cx
-            .cluster
-            .order()
-            .iter()
-            .copied()
-            .filter(|index| inclusion.has_all_labels(cx.cluster.node(*index)))
-            .collect();
         let mut domains = Vec::with_capacity(constraints.len());
         for (constraint, key) in constraints.iter().zip(&inclusion.keys) {
-            // Per node the value of its domain, where the constraint counts the node.
-            let mut values: HashMap<NodeIndex, Symbol> = HashMap::new();
-            for index in &labelled {
-                let node = cx.cluster.node(*index);
-                if inclusion.includes(constraint, node)
-                    && let Some(value) = key.and_then(|key| node.label(key))
-                {
-                    values.insert(*index, value);
-                }
-            }
-            let mut counts_of: HashMap<Symbol, i64> = values.values().map(|value| (*value, 0)).collect();
-            for (class, nodes) in cx.cluster.classes_in(cx.pod.namespace()) {
-                if counts(constraint, class) {
-                    for (index, count) in nodes {
-                        if let Some(sum) = values.get(index).and_then(|value| counts_of.get_mut(value)) {
-                            *sum += i64::from(*count);
-                        }
-                    }
-                }
-            }
-            let mut domain = Domains { key: *key, counts: counts_of, least: 0 };
+            let counts = match key {
+                Some(key) if inclusion.counts_every_node(constraint) => totals(cx, constraint, *key),
+                Some(key) => inclusion.totals(constraint, *key),
+                None => FastMap::default(),
+            };
+            let mut domain = Domains { key: *key, counts, least: 0 };
             domain.update_least(constraint.min_domains);
             domains.push(domain);
         }
@@ -201,15 +226,15 @@ impl PreScore for PodTopologySpread {
         let soft = constraints.iter().zip(&inclusion.keys).map(|(constraint, key)| {
             let classes = cx.cluster.classes_in(cx.pod.namespace()).filter(|(class, _)| counts(constraint, class));
             let (counts, domains) = if &*constraint.topology_key == HOSTNAME {
-                let mut counts: HashMap<NodeIndex, i64> = HashMap::new();
-                for (index, count) in classes.flat_map(|(_, nodes)| nodes) {
+                let mut counts: FastMap<NodeIndex, i64> = FastMap::default();
+                for (index, count) in classes.flat_map(|(_, counts)| counts.nodes()) {
                     *counts.entry(*index).or_default() += i64::from(*count);
                 }
                 (SoftCounts::PerNode(counts), nodes.len() - ignored.len())
             } else {
                 let value = |index: &NodeIndex| key.and_then(|key| cx.cluster.node(*index).label(key));
-                let mut counts: HashMap<Symbol, i64> = scored().filter_map(|index| Some((value(index)?, 0))).collect();
-                for (index, count) in classes.flat_map(|(_, nodes)| nodes) {
+                let mut counts: FastMap<Symbol, i64> = scored().filter_map(|index| Some((value(index)?, 0))).collect();
+                for (index, count) in classes.flat_map(|(_, counts)| counts.nodes()) {
                     let node = cx.cluster.node(*index);
                     if let Some(sum) = value(index).and_then(|value| counts.get_mut(&value))
                         && inclusion.has_all_labels(node)
