@@ -60,22 +60,24 @@ fn metrics_of_v2(object: &Value) -> String {
     metrics(list(specs), list(statuses), read)
 }
 
-/// In v1 only CPU has fields; other metrics stand in annotations.
+/// In v1 only CPU has fields; other metrics stand in annotations. What is measured tells at which place CPU was, and
+/// else it was the first.
 fn metrics_of_v1(object: &Value) -> String {
     let annotated = |name: &str| -> Option<Vec<Value>> {
         serde_json::from_str(object["metadata"]["annotations"][name].as_str()?).ok()
     };
-    let cpu = |utilization: &Value, field: &str| -> Vec<Value> {
-        let metric = || json!({"type": "Resource", "resource": {"name": "cpu", field: utilization}});
-        if utilization.is_null() { Vec::new() } else { vec![metric()] }
-    };
+    let cpu =
+        |field: &str, utilization: i64| json!({"type": "Resource", "resource": {"name": "cpu", field: utilization}});
+    let statuses = annotated("autoscaling.alpha.kubernetes.io/current-metrics").unwrap_or_else(|| {
+        let utilization = object["status"]["currentCPUUtilizationPercentage"].as_i64();
+        utilization.map(|utilization| cpu("currentAverageUtilization", utilization)).into_iter().collect()
+    });
     let mut specs = annotated("autoscaling.alpha.kubernetes.io/metrics").unwrap_or_default();
-    specs.extend(cpu(&object["spec"]["targetCPUUtilizationPercentage"], "targetAverageUtilization"));
-    if specs.is_empty() {
-        specs = cpu(&json!(80), "targetAverageUtilization");
+    let target = object["spec"]["targetCPUUtilizationPercentage"].as_i64();
+    if let Some(target) = target.or(specs.is_empty().then_some(80)) {
+        let place = statuses.iter().position(|status| status["resource"]["name"] == "cpu").unwrap_or_default();
+        specs.insert(place.min(specs.len()), cpu("targetAverageUtilization", target));
     }
-    let statuses = annotated("autoscaling.alpha.kubernetes.io/current-metrics")
-        .unwrap_or_else(|| cpu(&object["status"]["currentCPUUtilizationPercentage"], "currentAverageUtilization"));
     let read = |source: &Value, side: &str| {
         let [average, value, utilization] =
             ["AverageValue", "Value", "AverageUtilization"].map(|field| format!("{side}{field}"));
@@ -193,14 +195,33 @@ mod tests {
 
     #[test]
     fn metrics_in_annotations() {
+        let of = |metrics: &str, current: &str, cpu: Option<i64>| {
+            metrics_of_v1(&json!({
+                "metadata": {"annotations": {
+                    "autoscaling.alpha.kubernetes.io/metrics": metrics,
+                    "autoscaling.alpha.kubernetes.io/current-metrics": current,
+                }},
+                "spec": {"targetCPUUtilizationPercentage": cpu},
+            }))
+        };
+        let metrics = r#"[{"type":"Resource","resource":{"name":"memory","targetAverageValue":"1Gi"}}]"#;
+        let current = r#"[{"type":"Resource","resource":{"name":"cpu","currentAverageUtilization":7}},
+            {"type":"Resource","resource":{"name":"memory","currentAverageValue":"512Mi"}}]"#;
+        assert_eq!(of(metrics, current, Some(50)), "cpu: 7%/50%, memory: 512Mi/1Gi");
+        assert_eq!(of(metrics, "", Some(50)), "cpu: <unknown>/50%, memory: <unknown>/1Gi");
+
+        let metrics = r#"[
+            {"type":"Object","object":{"target":{"kind":"Service"},"metricName":"m","targetValue":"100"}},
+            {"type":"External","external":{"metricName":"m","targetAverageValue":"7"}}]"#;
+        let current = r#"[
+            {"type":"Object","object":{"target":{"kind":"Service"},"metricName":"m","currentValue":"1500m"}},
+            {"type":"External","external":{"metricName":"m","currentValue":"0","currentAverageValue":"3"}}]"#;
+        assert_eq!(of(metrics, current, None), "1500m/100, 3/7 (avg)");
+
         let metrics = r#"[{"type":"Pods","pods":{"metricName":"m","targetAverageValue":"1500m"}},
             {"type":"Object","object":{"target":{"kind":"K"},"metricName":"m","targetValue":"0","averageValue":"7"}}]"#;
         let current = r#"[{"type":"Pods","pods":{"metricName":"m","currentAverageValue":"2"}}]"#;
-        let object = json!({"metadata": {"annotations": {
-            "autoscaling.alpha.kubernetes.io/metrics": metrics,
-            "autoscaling.alpha.kubernetes.io/current-metrics": current,
-        }}});
-        assert_eq!(metrics_of_v1(&object), "2/1500m, <unknown>/7 (avg)");
+        assert_eq!(of(metrics, current, None), "2/1500m, <unknown>/7 (avg)");
         assert_eq!(metrics_of_v1(&json!({})), "cpu: <unknown>/80%");
     }
 
