@@ -36,6 +36,10 @@ pub struct Cluster {
     namespaces: HashMap<Box<str>, Labels>,
     pub disruption_budgets: HashMap<Box<str>, DisruptionBudget>,
     pub claims: HashMap<Box<str>, Claim>,
+    /// Of Services: by namespace, then by key.
+    services: HashMap<Box<str>, HashMap<Box<str>, Selector>>,
+    /// Of ReplicaSets, ReplicationControllers and StatefulSets: by key within each kind.
+    owners: HashMap<&'static str, HashMap<Box<str>, Selector>>,
 }
 
 /// A pod that has a node.
@@ -327,6 +331,43 @@ impl Cluster {
             Some(labels) => self.namespaces.insert(name.into(), labels),
             None => self.namespaces.remove(name),
         };
+    }
+
+    /// Sets or forgets what a Service, or an owner of pods of one of the kinds that spread, selects.
+    pub fn set_selector(&mut self, kind: &'static str, key: &str, selector: Option<Selector>) {
+        let place = match kind {
+            "Service" => {
+                let namespace = key.split_once('/').map_or("", |(namespace, _)| namespace);
+                self.services.entry(namespace.into()).or_default()
+            }
+            kind => self.owners.entry(kind).or_default(),
+        };
+        match selector {
+            Some(selector) => place.insert(key.into(), selector),
+            None => place.remove(key),
+        };
+    }
+
+    /// Forgets the selectors of a kind that a list leaves out.
+    pub fn retain_selectors(&mut self, kind: &str, listed: &HashSet<Arc<str>>) {
+        if kind == "Service" {
+            self.services.values_mut().for_each(|services| services.retain(|key, _| listed.contains(&**key)));
+            self.services.retain(|_, services| !services.is_empty());
+        } else if let Some(owners) = self.owners.get_mut(kind) {
+            owners.retain(|key, _| listed.contains(&**key));
+        }
+    }
+
+    /// What the Services of a pod and its owner select together: the pods it should be spread among. Nothing where
+    /// there is neither.
+    pub fn companions(&self, pod: &PodInfo) -> Option<Selector> {
+        let services = self.services.get(pod.namespace()).into_iter().flat_map(HashMap::values);
+        let services = services.filter(|selector| selector.matches(&pod.class.labels));
+        let owner = pod.pending.as_ref().and_then(|pending| pending.owner.as_ref());
+        let owner = owner.and_then(|(kind, key)| self.owners.get(&**kind)?.get(key));
+        services.chain(owner).fold(None, |both: Option<Selector>, selector| {
+            Some(both.map_or_else(|| selector.clone(), |both| both.both(selector)))
+        })
     }
 
     /// Names of all nodes and keys of all pods on nodes that are not only assumed: for what a new list leaves out.

@@ -95,7 +95,7 @@ impl Nominations {
 pub struct Random(pub u64);
 
 impl Random {
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -120,7 +120,7 @@ pub fn schedule(
         profile,
         nominations,
         state: CycleState::default(),
-        random: random.next() as u32,
+        random: random.draw() as u32,
         filters: Vec::new(),
         accounts: Vec::new(),
     };
@@ -287,7 +287,7 @@ impl Cycle<'_> {
             }
         }
         let scores = totals.into_iter().zip(nodes);
-        let best = scores.map(|(total, node)| Score { total, random: random.next(), node: *node }).max();
+        let best = scores.map(|(total, node)| Score { total, random: random.draw(), node: *node }).max();
         best.map_or(nodes[0], |best| best.node)
     }
 }

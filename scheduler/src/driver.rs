@@ -1,6 +1,6 @@
 //! The loop that feeds the scheduler with changes and carries out its actions at the API server.
 
-use std::{sync::Arc, time::Instant};
+use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use anyhow::Result;
 use jiff::Timestamp;
@@ -10,7 +10,10 @@ use kube::{
     api::{DeleteParams, Patch, PatchParams, Preconditions},
 };
 use serde_json::{Value, json};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::{
+    sync::{Semaphore, mpsc},
+    task::JoinHandle,
+};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
@@ -18,7 +21,7 @@ use crate::{
     events::{Happening, Recorder},
     informers::{self, KINDS, Notice},
     metrics::Metrics,
-    pod::PodInfo,
+    pod::{PodInfo, PodKey},
     scheduler::{Action, Change, Report, Scheduler},
 };
 
@@ -28,13 +31,20 @@ const NOTICES: usize = 1024;
 /// Changes are taken in and other tasks get their turn at least after so many tries.
 const TRIES_IN_A_ROW: usize = 16;
 
+/// Starts actions, those about one pod in their order: a late "not scheduled" must not follow its binding.
+struct Dispatcher {
+    actor: Actor,
+    slots: Arc<Semaphore>,
+    /// The last action about each pod, as far as it may still run.
+    last: HashMap<PodKey, JoinHandle<()>>,
+}
+
 /// Carries out actions.
 #[derive(Clone)]
 struct Actor {
     client: Client,
     recorder: Recorder,
     notices: mpsc::Sender<Notice>,
-    slots: Arc<Semaphore>,
 }
 
 /// Schedules until `shutdown`.
@@ -51,7 +61,7 @@ pub async fn run(
     let (notices, mut received) = mpsc::channel(NOTICES);
     informers::start(&client, &notices);
     let slots = Arc::new(Semaphore::new(CONCURRENT_REQUESTS));
-    let actor = Actor { client, recorder, notices, slots };
+    let mut dispatcher = Dispatcher { actor: Actor { client, recorder, notices }, slots, last: HashMap::new() };
     let start = Instant::now();
     let mut synced = 0;
     loop {
@@ -89,7 +99,7 @@ pub async fn run(
                 metrics.attempted(attempt, began.elapsed());
             }
             for action in scheduler.take_actions() {
-                actor.start(action).await;
+                dispatcher.start(action).await;
             }
             metrics.set_pending(scheduler.counts());
             if idle || shutdown.is_cancelled() {
@@ -101,12 +111,25 @@ pub async fn run(
     }
 }
 
-impl Actor {
+impl Dispatcher {
     /// Starts an action; waits only where too many requests are under way.
-    async fn start(&self, action: Action) {
-        let actor = self.clone();
+    async fn start(&mut self, action: Action) {
         let Ok(slot) = self.slots.clone().acquire_owned().await else { return };
-        tokio::spawn(async move {
+        let key = match &action {
+            Action::Bind { pod, .. } => pod.key.clone(),
+            Action::Evict { victim, .. } => victim.key.clone(),
+            Action::Report(report) => report.pod.key.clone(),
+        };
+        if self.last.len() > 10 * CONCURRENT_REQUESTS {
+            self.last.retain(|_, task| !task.is_finished());
+        }
+        let before = self.last.remove(&key);
+        let actor = self.actor.clone();
+        let task = tokio::spawn(async move {
+            if let Some(before) = before {
+                // How it ended is its own affair.
+                let _ = before.await;
+            }
             match action {
                 Action::Bind { pod, binding } => actor.bind(&pod, &binding).await,
                 Action::Evict { victim, preemptor, node } => actor.evict(&victim, &preemptor, &node).await,
@@ -114,8 +137,11 @@ impl Actor {
             }
             drop(slot);
         });
+        self.last.insert(key, task);
     }
+}
 
+impl Actor {
     fn pods(&self, pod: &PodInfo) -> Api<Pod> {
         Api::namespaced(self.client.clone(), pod.namespace())
     }

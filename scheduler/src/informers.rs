@@ -4,7 +4,8 @@ use std::{collections::HashSet, fmt::Debug, sync::Arc};
 
 use futures::StreamExt;
 use k8s_openapi::api::{
-    core::v1::{Namespace, Node, PersistentVolumeClaim, Pod},
+    apps::v1::{ReplicaSet, StatefulSet},
+    core::v1::{Namespace, Node, PersistentVolumeClaim, Pod, ReplicationController, Service},
     policy::v1::PodDisruptionBudget,
 };
 use kube::{
@@ -27,7 +28,7 @@ use crate::{
 };
 
 /// How many kinds are watched: the scheduler waits until each was listed once.
-pub const KINDS: usize = 5;
+pub const KINDS: usize = 9;
 
 /// What a watch says.
 #[derive(Debug)]
@@ -78,6 +79,50 @@ pub fn start(client: &Client, notices: &mpsc::Sender<Notice>) {
     };
     let api = Api::<PersistentVolumeClaim>::all(client.clone());
     tokio::spawn(watch(api, watcher::Config::default(), claims, notices.clone()));
+    start_selectors(client, notices);
+}
+
+/// Starts the watches of what says which pods belong together.
+fn start_selectors(client: &Client, notices: &mpsc::Sender<Notice>) {
+    let all = watcher::Config::default;
+    let services = Translation {
+        apply: |service: &Service| {
+            let selector = service.spec.as_ref().and_then(|spec| spec.selector.as_ref());
+            // A service without a selector selects nothing.
+            let selector = selector.filter(|selector| !selector.is_empty()).map(Selector::of_labels);
+            Change::Selector("Service", key(service).into(), selector)
+        },
+        delete: |service| Change::Selector("Service", key(service).into(), None),
+        kind: Kind::Selectors("Service"),
+    };
+    tokio::spawn(watch(Api::<Service>::all(client.clone()), all(), services, notices.clone()));
+    let controllers = Translation {
+        apply: |controller: &ReplicationController| {
+            let selector = controller.spec.as_ref().and_then(|spec| spec.selector.as_ref());
+            Change::Selector("ReplicationController", key(controller).into(), selector.map(Selector::of_labels))
+        },
+        delete: |controller| Change::Selector("ReplicationController", key(controller).into(), None),
+        kind: Kind::Selectors("ReplicationController"),
+    };
+    tokio::spawn(watch(Api::<ReplicationController>::all(client.clone()), all(), controllers, notices.clone()));
+    let sets = Translation {
+        apply: |set: &ReplicaSet| {
+            let selector = set.spec.as_ref().map(|spec| Selector::parse(Some(&spec.selector)));
+            Change::Selector("ReplicaSet", key(set).into(), selector)
+        },
+        delete: |set| Change::Selector("ReplicaSet", key(set).into(), None),
+        kind: Kind::Selectors("ReplicaSet"),
+    };
+    tokio::spawn(watch(Api::<ReplicaSet>::all(client.clone()), all(), sets, notices.clone()));
+    let sets = Translation {
+        apply: |set: &StatefulSet| {
+            let selector = set.spec.as_ref().map(|spec| Selector::parse(Some(&spec.selector)));
+            Change::Selector("StatefulSet", key(set).into(), selector)
+        },
+        delete: |set| Change::Selector("StatefulSet", key(set).into(), None),
+        kind: Kind::Selectors("StatefulSet"),
+    };
+    tokio::spawn(watch(Api::<StatefulSet>::all(client.clone()), all(), sets, notices.clone()));
 }
 
 /// How objects of a kind become changes.

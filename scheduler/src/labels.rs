@@ -75,6 +75,22 @@ impl Selector {
         self
     }
 
+    /// Everything that has all these labels.
+    pub fn of_labels<'a>(labels: impl IntoIterator<Item = (&'a String, &'a String)>) -> Self {
+        Selector::All(labels.into_iter().map(|(key, value)| Requirement::equals(key, value)).collect())
+    }
+
+    /// What both select.
+    pub fn both(self, other: &Selector) -> Self {
+        match (self, other) {
+            (Selector::All(mut all), Selector::All(others)) => {
+                all.extend(others.iter().cloned());
+                Selector::All(all)
+            }
+            _ => Selector::Nothing,
+        }
+    }
+
     /// True where nothing is asked for, so that everything is selected.
     pub fn is_everything(&self) -> bool {
         matches!(self, Selector::All(all) if all.is_empty())

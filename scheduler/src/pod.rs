@@ -86,6 +86,8 @@ pub struct Pending {
     pub preferred_nodes: Vec<(i32, Term)>,
     pub tolerations: Vec<Toleration>,
     pub spread: Vec<SpreadConstraint>,
+    /// Kind and key of the controller it belongs to.
+    pub owner: Option<(Box<str>, Box<str>)>,
     /// Normalized names of the images of all containers and image volumes.
     pub images: Vec<Box<str>>,
     /// How many containers those images are for.
@@ -227,7 +229,8 @@ impl Pending {
         let volumes = spec.volumes.iter().flatten().filter_map(|volume| volume.image.as_ref()?.reference.as_deref());
         let images = containers.iter().filter_map(|container| container.image.as_deref()).chain(volumes);
         let condition = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
-        let condition = condition.filter(|condition| condition.type_ == "PodScheduled").last();
+        let condition = condition.filter(|condition| condition.type_ == "PodScheduled").next_back();
+        let owner = pod.metadata.owner_references.iter().flatten().find(|owner| owner.controller == Some(true));
         let nominated = pod.status.as_ref().and_then(|status| status.nominated_node_name.as_deref());
         let toleration = |toleration: &v1::Toleration| Toleration {
             key: text(&toleration.key),
@@ -254,6 +257,10 @@ impl Pending {
                 .flatten()
                 .map(|c| SpreadConstraint::parse(c, pod))
                 .collect(),
+            owner: owner.map(|owner| {
+                let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
+                (owner.kind.as_str().into(), format!("{namespace}/{}", owner.name).into())
+            }),
             images: images.map(normalized_image_name).collect(),
             containers: containers.len() as i64,
             resource_claims: spec.resource_claims.iter().flatten().map(|claim| claim.name.as_str().into()).collect(),

@@ -12,7 +12,7 @@ use crate::{
     cluster::{Claim, Cluster, DisruptionBudget},
     cycle::{self, Failure, Nominations, Random},
     framework::ClusterEvent,
-    labels::Labels,
+    labels::{Labels, Selector},
     node::NodeFacts,
     plugins::priority_sort,
     pod::{PodInfo, PodKey},
@@ -35,6 +35,8 @@ pub enum Change {
     Namespace(Box<str>, Option<Labels>),
     Budget(Box<str>, Option<DisruptionBudget>),
     Claim(Box<str>, Option<Claim>),
+    /// What an object of this kind selects, by its key.
+    Selector(&'static str, Box<str>, Option<Selector>),
     Bound(PodKey),
     /// The pod could not be bound; `gone` where it no longer exists.
     BindingFailed {
@@ -52,6 +54,8 @@ pub enum Kind {
     Namespaces,
     Nodes,
     Pods,
+    /// Objects of this kind, of which only the selector is known.
+    Selectors(&'static str),
 }
 
 /// Something to be done at the API server.
@@ -158,6 +162,7 @@ impl Scheduler {
                 };
                 self.queue.on_event(ClusterEvent::VolumeChanged, now);
             }
+            Change::Selector(kind, key, selector) => self.cluster.set_selector(kind, &key, selector),
             Change::Bound(key) => {
                 if self.binding.remove(&key).is_some()
                     && let Some(pod) = self.cluster.placed(&key).cloned()
@@ -181,6 +186,7 @@ impl Scheduler {
                 let gone = self.cluster.known_nodes().into_iter().filter(|name| !listed.contains(name));
                 gone.for_each(|name| self.cluster.remove_node(&name));
             }
+            Kind::Selectors(kind) => self.cluster.retain_selectors(kind, listed),
             Kind::Pods => {
                 let known = self.cluster.known_pods().into_iter().chain(self.queue.keys());
                 let gone: Vec<_> = known.filter(|key| !listed.contains(key)).collect();

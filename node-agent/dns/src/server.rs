@@ -61,7 +61,7 @@ impl Answerer {
         if query.query_class != DNSClass::IN {
             return Some(self.forwarder.ask(request).await);
         }
-        match self.from_zone(request, query) {
+        match self.zone_answer(request, query) {
             Own::Message(response) => Some(*response),
             Own::NotOurs => Some(self.forwarder.ask(request).await),
             Own::Alias(mut response, target) => {
@@ -78,7 +78,7 @@ impl Answerer {
         }
     }
 
-    fn from_zone(&self, request: &Message, query: &Query) -> Own {
+    fn zone_answer(&self, request: &Message, query: &Query) -> Own {
         let zone = self.zone.read();
         let mut response = wire::response(request);
         response.metadata.authoritative = true;

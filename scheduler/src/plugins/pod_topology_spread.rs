@@ -1,7 +1,6 @@
 //! PodTopologySpread: pods spread evenly over zones, nodes or any other topology.
 //!
-//! Upstream also spreads pods without constraints of their own by those of their Service or owner; that part is
-//! missing here.
+//! Pods without constraints of their own are spread, softly, among those that their Services and their owner select.
 
 use std::collections::HashSet;
 
@@ -28,6 +27,8 @@ pub const PLUGIN: Plugin = Plugin {
 };
 
 const HOSTNAME: &str = "kubernetes.io/hostname";
+/// What pods without constraints of their own are spread over, and how unevenly they may be.
+const DEFAULT_CONSTRAINTS: [(&str, i64); 2] = [(HOSTNAME, 3), ("topology.kubernetes.io/zone", 5)];
 
 struct PodTopologySpread;
 
@@ -77,6 +78,23 @@ enum SoftCounts {
 fn constraints(pod: &PodInfo, hard: bool) -> Vec<&SpreadConstraint> {
     let all = pod.pending.iter().flat_map(|pending| &pending.spread);
     all.filter(|constraint| constraint.hard == hard).collect()
+}
+
+/// The soft constraints of a pod that has none of its own.
+fn default_constraints(cx: Context) -> Vec<SpreadConstraint> {
+    let Some(selector) = cx.cluster.companions(cx.pod).filter(|selector| !selector.is_everything()) else {
+        return Vec::new();
+    };
+    let constraint = |(key, max_skew): (&str, i64)| SpreadConstraint {
+        max_skew,
+        topology_key: key.into(),
+        hard: false,
+        selector: selector.clone(),
+        min_domains: 1,
+        honor_affinity: true,
+        honor_taints: false,
+    };
+    DEFAULT_CONSTRAINTS.into_iter().map(constraint).collect()
 }
 
 /// Which nodes a constraint counts.
@@ -215,12 +233,15 @@ impl Filter for PodTopologySpread {
 
 impl PreScore for PodTopologySpread {
     fn pre_score(&self, cx: Context, state: &mut CycleState, nodes: &[NodeIndex]) -> bool {
-        let constraints = constraints(cx.pod, false);
+        let has_own = cx.pod.pending.as_ref().is_some_and(|pending| !pending.spread.is_empty());
+        let default = if has_own { Vec::new() } else { default_constraints(cx) };
+        let constraints = if has_own { constraints(cx.pod, false) } else { default.iter().collect() };
         if constraints.is_empty() {
             return false;
         }
         let inclusion = Inclusion::new(cx, &constraints);
-        let without = |index: &NodeIndex| !inclusion.has_all_labels(cx.cluster.node(*index));
+        // A cluster without zones is still spread over nodes by default.
+        let without = |index: &NodeIndex| has_own && !inclusion.has_all_labels(cx.cluster.node(*index));
         let ignored: HashSet<NodeIndex> = nodes.iter().copied().filter(without).collect();
         let scored = || nodes.iter().filter(|index| !ignored.contains(index));
         let soft = constraints.iter().zip(&inclusion.keys).map(|(constraint, key)| {
@@ -237,7 +258,7 @@ impl PreScore for PodTopologySpread {
                 for (index, count) in classes.flat_map(|(_, counts)| counts.nodes()) {
                     let node = cx.cluster.node(*index);
                     if let Some(sum) = value(index).and_then(|value| counts.get_mut(&value))
-                        && inclusion.has_all_labels(node)
+                        && (!has_own || inclusion.has_all_labels(node))
                         && inclusion.includes(constraint, node)
                     {
                         *sum += i64::from(*count);

@@ -245,6 +245,23 @@ fn spreads_hard_and_soft() {
 }
 
 #[test]
+fn pods_of_a_service_are_spread_by_default() {
+    let labelled = |name: &str| pod(name).label("app", "x");
+    let place = |selector: bool| {
+        let mut test = Test::new([node("a").cpu("500m"), node("b").cpu("64")]);
+        if selector {
+            let selects = crate::labels::Selector::All(Vec::new()).and("app", "x");
+            test.apply(Change::Selector("Service", "default/x".into(), Some(selects)));
+        }
+        for name in ["1", "2", "3"] {
+            test.add(labelled(name).cpu("100m").on("b"));
+        }
+        test.place(labelled("p").cpu("100m"))
+    };
+    assert_eq!((place(true), place(false)), ("a".to_string(), "b".to_string()));
+}
+
+#[test]
 fn affinity_among_pods() {
     let terms = |kind: &str, app: &str, key: &str| -> Value {
         json!({kind: {"requiredDuringSchedulingIgnoredDuringExecution": [
