@@ -9,6 +9,7 @@ use controllers_component_base::{
 };
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
+use kube::Client;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -25,7 +26,7 @@ use crate::{
     objects::ApiObjects,
     pods::Pods,
     probes::Prober,
-    server,
+    server, static_pods,
     status::manager::{ApiPods, StatusManager},
     volumes::TokenCache,
 };
@@ -73,19 +74,9 @@ pub async fn run(flags: Flags, shutdown: CancellationToken) -> Result<()> {
     });
     let pods = Pods::new(host.clone());
     server::serve(client.clone(), host.clone(), pods.clone(), shutdown.clone()).await?;
-    let Some(registered) = node::register(&client, &host.config, &status, &shutdown).await else { return Ok(()) };
-    let node_uid = registered.metadata.uid.clone().unwrap_or_default();
     starting_event(&host);
-
-    let lease = node::renew_lease(
-        client.clone(),
-        host.config.node_name.clone(),
-        node_uid,
-        host.config.node_lease_duration,
-        shutdown.clone(),
-    );
-    tokio::spawn(lease);
-    tokio::spawn(node::report_status(client.clone(), host.clone(), status, registered, shutdown.clone()));
+    tokio::spawn(be_a_node(client.clone(), host.clone(), status, shutdown.clone()));
+    tokio::spawn(static_pods::run(client.clone(), host.clone(), pods.clone(), shutdown.clone()));
     let statuses = host.statuses.clone();
     tokio::spawn(async move { statuses.run().await });
     tokio::spawn(pods.clone().watch_runtime(shutdown.clone()));
@@ -93,6 +84,17 @@ pub async fn run(flags: Flags, shutdown: CancellationToken) -> Result<()> {
     tokio::spawn(rotate_logs(host.clone(), shutdown.clone()));
     pods.run(client, shutdown).await;
     Ok(())
+}
+
+/// Registers the node, then keeps its lease and status up to date.
+async fn be_a_node(client: Client, host: Arc<Host>, status: Arc<node::NodeStatus>, shutdown: CancellationToken) {
+    let Some(registered) = node::register(&client, &host.config, &status, &shutdown).await else { return };
+    let uid = registered.metadata.uid.clone().unwrap_or_default();
+    let (name, duration) = (host.config.node_name.clone(), host.config.node_lease_duration);
+    tokio::join!(
+        node::renew_lease(client.clone(), name, uid, duration, shutdown.clone()),
+        node::report_status(client, host, status, registered, shutdown),
+    );
 }
 
 /// What the machine must offer.

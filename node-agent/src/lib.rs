@@ -21,6 +21,7 @@ mod pods;
 mod probes;
 mod quantity;
 mod server;
+mod static_pods;
 mod status;
 mod volumes;
 

@@ -35,6 +35,8 @@ const CLEANUP: Duration = Duration::from_secs(30);
 pub struct Pods {
     host: Arc<Host>,
     workers: Mutex<HashMap<String, Handle>>,
+    /// The mirror pods of static pods, by namespace and name: the API's, which no worker runs.
+    mirrors: Mutex<BTreeMap<(String, String), Arc<Pod>>>,
     /// The first list of the API was seen: only then is an unknown pod a leftover.
     synced: Mutex<bool>,
 }
@@ -47,7 +49,12 @@ struct Handle {
 
 impl Pods {
     pub fn new(host: Arc<Host>) -> Arc<Self> {
-        Arc::new(Self { host, workers: Mutex::new(HashMap::new()), synced: Mutex::new(false) })
+        Arc::new(Self {
+            host,
+            workers: Mutex::new(HashMap::new()),
+            mirrors: Mutex::default(),
+            synced: Mutex::new(false),
+        })
     }
 
     /// The pods as they were last seen, sorted by name.
@@ -67,6 +74,16 @@ impl Pods {
         self.workers.lock().values().map(|handle| handle.desired.borrow().pod.clone()).find(matches)
     }
 
+    /// The API's mirror pods, by namespace and name.
+    pub fn mirrors(&self) -> BTreeMap<(String, String), Arc<Pod>> {
+        self.mirrors.lock().clone()
+    }
+
+    /// Whether the API's pods were listed once.
+    pub fn synced(&self) -> bool {
+        *self.synced.lock()
+    }
+
     /// Watches the API's pods of this node until shutdown.
     pub async fn run(self: Arc<Self>, client: Client, shutdown: CancellationToken) {
         let selector = format!("spec.nodeName={}", self.host.config.node_name);
@@ -80,14 +97,14 @@ impl Pods {
                 () = shutdown.cancelled() => return,
             };
             match event {
-                Ok(Some(watcher::Event::Apply(pod))) => self.update(pod, false),
-                Ok(Some(watcher::Event::Delete(pod))) => self.update(pod, true),
+                Ok(Some(watcher::Event::Apply(pod))) => self.take(pod, false),
+                Ok(Some(watcher::Event::Delete(pod))) => self.take(pod, true),
                 Ok(Some(watcher::Event::Init)) => listed = Some(BTreeSet::new()),
                 Ok(Some(watcher::Event::InitApply(pod))) => {
                     if let Some(listed) = &mut listed {
                         listed.insert(pod::uid(&pod).to_string());
                     }
-                    self.update(pod, false);
+                    self.take(pod, false);
                 }
                 Ok(Some(watcher::Event::InitDone)) => {
                     if let Some(listed) = listed.take() {
@@ -101,7 +118,23 @@ impl Pods {
         }
     }
 
-    fn update(&self, target: Pod, gone: bool) {
+    fn take(&self, target: Pod, gone: bool) {
+        if !pod::is_mirror(&target) {
+            return self.set(target, gone);
+        }
+        let key = (pod::namespace(&target).to_string(), pod::name(&target).to_string());
+        let uid = pod::uid(&target).to_string();
+        let of = pod::annotation(&target, pod::CONFIG_MIRROR).unwrap_or_default().to_string();
+        if gone {
+            self.mirrors.lock().remove(&key);
+        } else {
+            self.mirrors.lock().insert(key, Arc::new(slim(target)));
+        }
+        self.host.statuses.set_mirror(&of, Some(uid.as_str()).filter(|_| !gone));
+    }
+
+    /// Takes what is wanted of a pod: a new one gets a worker.
+    pub fn set(&self, target: Pod, gone: bool) {
         let uid = pod::uid(&target).to_string();
         let desired = Desired { pod: Arc::new(slim(target)), gone };
         let mut workers = self.workers.lock();
@@ -144,8 +177,9 @@ impl Pods {
     }
 
     fn forget_unlisted(&self, listed: &BTreeSet<String>) {
+        self.mirrors.lock().retain(|_, mirror| listed.contains(pod::uid(mirror)));
         for (uid, handle) in self.workers.lock().iter() {
-            if !listed.contains(uid) {
+            if !listed.contains(uid) && !pod::is_static(&handle.desired.borrow().pod) {
                 handle.desired.send_modify(|desired| desired.gone = true);
             }
         }

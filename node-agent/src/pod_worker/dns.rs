@@ -9,6 +9,9 @@ use crate::{cri::api::DnsConfig, pod};
 const MAX_SERVERS: usize = 3;
 const MAX_SEARCHES: usize = 32;
 
+/// Reason and message of a warning event.
+pub type Warning = (&'static str, String);
+
 /// What the cluster and the host offer.
 pub struct Resolver<'a> {
     pub cluster_dns: &'a [String],
@@ -21,7 +24,7 @@ impl Resolver<'_> {
     ///
     /// # Errors
     /// A resolver file that cannot be read.
-    pub fn config(&self, target: &Pod) -> Result<(DnsConfig, Option<(&'static str, String)>), String> {
+    pub fn config(&self, target: &Pod) -> Result<(DnsConfig, Option<Warning>), String> {
         let spec = pod::spec(target);
         let mut warning = None;
         let host = self.host()?;

@@ -48,6 +48,9 @@ impl Peer {
     }
 }
 
+/// May this user do this (verb, last) to this subresource?
+type Question = (User, String, &'static str);
+
 /// The rules, and what was answered lately.
 pub struct Access {
     client: Client,
@@ -56,7 +59,7 @@ pub struct Access {
     tokens: bool,
     webhook: bool,
     users: Mutex<HashMap<String, (Option<User>, Instant)>>,
-    decisions: Mutex<HashMap<(User, String, &'static str), (bool, Instant)>>,
+    decisions: Mutex<HashMap<Question, (bool, Instant)>>,
 }
 
 impl Access {

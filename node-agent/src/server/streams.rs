@@ -133,7 +133,7 @@ pub async fn port_forward(server: &Server, namespace: &str, name: &str, request:
         .await;
     let (backend, authority) = match backend(url) {
         Ok(backend) => backend,
-        Err(refused) => return refused,
+        Err(error) => return text(StatusCode::INTERNAL_SERVER_ERROR, error),
     };
     answer(forwarding::proxy(request, backend, TcpStream::connect(authority)).await)
 }
@@ -147,20 +147,17 @@ async fn command_to(
         Ok((backend, authority)) => {
             answer(remote_command::proxy(request, backend, options, TcpStream::connect(authority)).await)
         }
-        Err(refused) => refused,
+        Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, error),
     }
 }
 
 /// The runtime's URL and where to connect for it.
-fn backend(url: Result<String, crate::cri::Error>) -> Result<(Uri, String), Response<Body>> {
-    let failed = |message: String| text(StatusCode::INTERNAL_SERVER_ERROR, message);
-    let url = url.map_err(|error| failed(error.to_string()))?;
-    let uri: Uri =
-        url.parse().map_err(|error| failed(format!("streaming URL {url:?} of the container runtime: {error}")))?;
-    let authority = uri
-        .authority()
-        .map(ToString::to_string)
-        .ok_or_else(|| failed(format!("streaming URL {url:?} has no address")))?;
+fn backend(url: Result<String, crate::cri::Error>) -> Result<(Uri, String), String> {
+    let url = url.map_err(|error| error.to_string())?;
+    let uri: Uri = url.parse().map_err(|error| format!("streaming URL {url:?} of the container runtime: {error}"))?;
+    let authority = uri.authority().map(ToString::to_string);
+    let authority =
+        authority.ok_or_else(|| format!("streaming URL {url:?} of the container runtime has no address"))?;
     Ok((uri, authority))
 }
 

@@ -39,6 +39,8 @@ pub enum Refusal {
 pub struct StatusManager {
     api: Arc<dyn PodApi>,
     entries: Mutex<HashMap<String, Entry>>,
+    /// Uids of the mirror pods that carry the statuses of static pods, by the static pods' uids.
+    mirrors: Mutex<HashMap<String, String>>,
     changed: Notify,
 }
 
@@ -49,12 +51,13 @@ struct Entry {
     /// The status the API has, as far as we know.
     sent: Value,
     dirty: bool,
+    is_static: bool,
 }
 
 impl StatusManager {
     /// The manager; [`Self::run`] does the sending.
     pub fn new(api: Arc<dyn PodApi>) -> Self {
-        Self { api, entries: Mutex::new(HashMap::new()), changed: Notify::new() }
+        Self { api, entries: Mutex::new(HashMap::new()), mirrors: Mutex::new(HashMap::new()), changed: Notify::new() }
     }
 
     /// The last status that was set.
@@ -71,9 +74,30 @@ impl StatusManager {
             status: PodStatus::default(),
             sent: serde_json::to_value(target.status.clone().unwrap_or_default()).unwrap_or_default(),
             dirty: false,
+            is_static: pod::is_static(target),
         });
         entry.status = status;
         if difference(&entry.sent, &entry.status).is_some() {
+            entry.dirty = true;
+            self.changed.notify_one();
+        }
+    }
+
+    /// Tells the uid of the mirror pod (none: it is gone) that stands for a static pod.
+    pub fn set_mirror(&self, static_uid: &str, mirror_uid: Option<&str>) {
+        // In this order everywhere: entries, then mirrors.
+        let mut entries = self.entries.lock();
+        let mut mirrors = self.mirrors.lock();
+        if mirrors.get(static_uid).map(String::as_str) == mirror_uid {
+            return;
+        }
+        match mirror_uid {
+            Some(uid) => drop(mirrors.insert(static_uid.to_string(), uid.to_string())),
+            None => drop(mirrors.remove(static_uid)),
+        }
+        if let Some(entry) = entries.get_mut(static_uid) {
+            // Another object, which has nothing of the status yet.
+            entry.sent = Value::Null;
             entry.dirty = true;
             self.changed.notify_one();
         }
@@ -122,6 +146,8 @@ impl StatusManager {
             let mut entries = self.entries.lock();
             let Some(entry) = entries.get_mut(uid) else { return Ok(()) };
             entry.dirty = false;
+            let mirrored = self.mirrors.lock().get(uid).cloned();
+            let Some(uid) = (if entry.is_static { mirrored.as_deref() } else { Some(uid) }) else { return Ok(()) };
             let Some(fields) = difference(&entry.sent, &entry.status) else { return Ok(()) };
             let patch = json!({ "metadata": { "uid": uid }, "status": fields });
             (
