@@ -80,6 +80,11 @@ async fn steps(
         Ok(user) => user,
         Err(status) => return body::status(&status),
     };
+    // A place among the requests under way, before any more work is spent on this one.
+    let _place = match server.max_in_flight.enter(&info, &query, &user) {
+        Ok(place) => place,
+        Err(status) => return body::status(&status),
+    };
     // Authorization last before the work, for the user that the work is done for.
     if let Err(status) = authorize(&server, &user, &info) {
         return body::status(&status);

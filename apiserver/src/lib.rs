@@ -19,6 +19,7 @@ mod health;
 mod impersonation;
 mod kubelet;
 mod listen;
+mod max_in_flight;
 mod metrics;
 mod negotiate;
 mod object;
@@ -89,6 +90,6 @@ pub async fn start(flags: &Flags, shutdown: CancellationToken) -> anyhow::Result
     let server = server::Server::new(flags).await?;
     tracing::info!(%address, "Serving securely");
     tokio::spawn(bootstrap::run(Arc::clone(&server), address.port()));
-    let serving = tokio::spawn(listen::serve(server, listener, tls, shutdown));
+    let serving = tokio::spawn(listen::serve(server, listener, tls, shutdown, flags.shutdown_delay_duration));
     Ok(Running { address, serving })
 }

@@ -29,13 +29,26 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 const HEADERS: Duration = Duration::from_secs(30);
 
 /// Serves connections until the token is cancelled, then lets what is open come to an end.
-pub async fn serve(server: Arc<Server>, listener: TcpListener, tls: ServerConfig, shutdown: CancellationToken) {
+pub async fn serve(
+    server: Arc<Server>,
+    listener: TcpListener,
+    tls: ServerConfig,
+    shutdown: CancellationToken,
+    delay: Duration,
+) {
     let acceptor = TlsAcceptor::from(Arc::new(tls));
     let graceful = Arc::new(GracefulShutdown::new());
+    // Told to stop, the server says so on /readyz and goes on serving for a while, so that nobody is sent here any more.
+    let delayed = async {
+        shutdown.cancelled().await;
+        server.set_stopping();
+        tokio::time::sleep(delay).await;
+    };
+    let mut stopped = std::pin::pin!(delayed);
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = shutdown.cancelled() => break,
+            () = &mut stopped => break,
         };
         match accepted {
             Ok((tcp, _)) => {
@@ -51,7 +64,6 @@ pub async fn serve(server: Arc<Server>, listener: TcpListener, tls: ServerConfig
         }
     }
     drop(listener);
-    server.set_stopping();
     if let Ok(graceful) = Arc::try_unwrap(graceful) {
         let _ = tokio::time::timeout(DRAIN, graceful.shutdown()).await;
     } else {

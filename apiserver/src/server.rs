@@ -24,6 +24,7 @@ use crate::context::Served;
 use crate::facts;
 use crate::flags::Flags;
 use crate::kubelet::Kubelets;
+use crate::max_in_flight::MaxInFlight;
 use crate::metrics::Metrics;
 use crate::resources::builtin;
 use crate::status::{Result, Status};
@@ -42,6 +43,7 @@ pub struct Server {
     pub admission: Vec<Box<dyn Plugin>>,
     pub allocations: Allocations,
     pub metrics: Metrics,
+    pub max_in_flight: MaxInFlight,
     pub kubelets: Kubelets,
     bootstrapped: AtomicBool,
     stopping: AtomicBool,
@@ -72,7 +74,7 @@ impl Server {
         let mut stores: HashMap<String, Arc<ObjectStore>> = HashMap::new();
         for resource in builtin::resources() {
             let objects = resource.storage.as_ref().map(|storage| {
-                let start = || Arc::new(ObjectStore::start(&feed, Arc::clone(&store), &resource, storage));
+                let start = || Arc::new(ObjectStore::start(&feed, Arc::clone(&store), &resource, storage, flags.event_ttl));
                 Arc::clone(stores.entry(storage.prefix.to_string()).or_insert_with(start))
             });
             let key = (resource.group.to_string(), resource.plural.to_string());
@@ -116,6 +118,7 @@ impl Server {
             admission,
             allocations: Allocations::new(service_ranges),
             metrics: Metrics::new()?,
+            max_in_flight: MaxInFlight::new(flags.max_requests_inflight, flags.max_mutating_requests_inflight),
             kubelets: Kubelets::new(flags)?,
             bootstrapped: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
@@ -232,6 +235,7 @@ async fn open_store(flags: &Flags) -> anyhow::Result<Arc<dyn Store>> {
             ca: flags.etcd_cafile.clone(),
             cert: flags.etcd_certfile.clone(),
             key: flags.etcd_keyfile.clone(),
+            compaction_interval: flags.etcd_compaction_interval,
             ..EtcdOptions::default()
         };
         return Ok(EtcdStore::connect(options).await.context("cannot use etcd")?);

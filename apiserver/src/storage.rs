@@ -34,16 +34,26 @@ pub struct Format {
     pub storage: Storage,
     pub selectable: &'static [SelectableField],
     pub hooks: Arc<dyn Hooks>,
+    /// How long objects live, for kinds that expire.
+    pub ttl: Option<std::time::Duration>,
 }
 
 impl ObjectStore {
-    pub fn start(feed: &Arc<Feed>, store: Arc<dyn Store>, resource: &Resource, storage: &Storage) -> Self {
+    /// `event_ttl` is how long objects of expiring kinds live.
+    pub fn start(
+        feed: &Arc<Feed>,
+        store: Arc<dyn Store>,
+        resource: &Resource,
+        storage: &Storage,
+        event_ttl: std::time::Duration,
+    ) -> Self {
         let prefix = format!("{ROOT}{}/", storage.prefix);
         let format = Arc::new(Format {
             kind: resource.kind.to_string(),
             storage: storage.clone(),
             selectable: resource.hooks.selectable_fields(),
             hooks: Arc::clone(&resource.hooks),
+            ttl: resource.hooks.expires().then_some(event_ttl),
         });
         let options = CacheOptions::new(&prefix).index(resource.hooks.indexed_fields().iter().copied());
         let cache = Cache::start(feed, options, Arc::clone(&format) as Arc<dyn Codec>);
@@ -73,7 +83,7 @@ impl ObjectStore {
     /// Writes a new object.
     pub async fn create(&self, key: &str, object: &Value) -> Result<Created> {
         let bytes = self.format.encode(object);
-        match self.store.put(key, bytes, Expect::Absent, self.format.hooks.ttl()).await? {
+        match self.store.put(key, bytes, Expect::Absent, self.format.ttl).await? {
             Outcome::Done(revision) => Ok(Created::Done(revision)),
             Outcome::Conflict(_) => Ok(Created::Exists),
         }
@@ -82,7 +92,7 @@ impl ObjectStore {
     /// Replaces the object that was last written at `revision`; otherwise says what is there instead.
     pub async fn replace(&self, key: &str, object: &Value, revision: Revision) -> Result<Replaced> {
         let bytes = self.format.encode(object);
-        match self.store.put(key, bytes, Expect::ModRevision(revision), self.format.hooks.ttl()).await? {
+        match self.store.put(key, bytes, Expect::ModRevision(revision), self.format.ttl).await? {
             Outcome::Done(revision) => Ok(Replaced::Done(revision)),
             Outcome::Conflict(found) => self.found(found),
         }

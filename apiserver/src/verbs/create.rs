@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::admission::{self, Attributes, Operation};
 use crate::body::{self, Body, Expected};
 use crate::context::{Context, Target, WriteOptions};
-use crate::field::ErrorList;
+use crate::field::{ErrorList, Path};
 use crate::status::{Result, Status};
 use crate::storage::Created;
 use crate::verbs::write;
@@ -66,6 +66,7 @@ pub async fn create_object(
         resource.hooks.prepare_for_create(&mut object);
         object::set_meta(&mut object, "generation", resource.generation.then(|| 1.into()));
         validate(target, &object)?;
+        refuse_privileged(context, target, &object)?;
         let undo = context.server.allocations.before_create(context, target, &mut object, options.dry_run).await?;
         if let Err(refused) = admission::validate(&attributes, &object).await {
             undo.run(context).await;
@@ -116,6 +117,29 @@ pub fn validate(target: &Target, object: &Value) -> Result<()> {
         return Ok(());
     }
     Err(Status::invalid(&resource.group, &resource.kind, object::meta(object, "name"), &errors))
+}
+
+/// Without `--allow-privileged` no container may be privileged.
+fn refuse_privileged(context: &Context, target: &Target, object: &Value) -> Result<()> {
+    let resource = target.resource();
+    if context.server.options.allow_privileged || resource.plural != "pods" || !resource.group.is_empty() {
+        return Ok(());
+    }
+    let spec = Path::new("spec");
+    let mut errors = ErrorList::default();
+    for list in ["initContainers", "containers"] {
+        let path = spec.child(list);
+        for (index, container) in object["spec"][list].as_array().into_iter().flatten().enumerate() {
+            if container["securityContext"]["privileged"] == Value::Bool(true) {
+                let container = path.index(index);
+                errors.forbidden(&container.child("securityContext").child("privileged"), "disallowed by cluster policy");
+            }
+        }
+    }
+    if errors.is_empty() {
+        return Ok(());
+    }
+    Err(Status::invalid("", "Pod", object::meta(object, "name"), &errors))
 }
 
 /// Makes the object's namespace that of the path.

@@ -1,7 +1,5 @@
 //! Event: expires, and is served by two groups from one place.
 
-use std::time::Duration;
-
 use serde_json::Value;
 
 use super::Hooks;
@@ -43,8 +41,8 @@ impl Hooks for Event {
 
     fn prepare_for_update(&self, _object: &mut Value, _old: &Value) {}
 
-    fn ttl(&self) -> Option<Duration> {
-        Some(Duration::from_secs(3600))
+    fn expires(&self) -> bool {
+        true
     }
 
     fn convert(&self, object: &mut Value, from: &str, to: &str) {

@@ -71,9 +71,9 @@ pub trait Hooks: Send + Sync + 'static {
         false
     }
 
-    /// How long the object lives, for kinds that expire.
-    fn ttl(&self) -> Option<std::time::Duration> {
-        None
+    /// Whether objects go by themselves after `--event-ttl`.
+    fn expires(&self) -> bool {
+        false
     }
 
     /// Changes an object of one `apiVersion` of the kind into another one.

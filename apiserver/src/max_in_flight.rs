@@ -1,0 +1,71 @@
+//! How many requests may be under way at once: reading and changing ones are counted apart, long-running ones
+//! not at all.
+//!
+//! Source: apiserver `pkg/server/filters/maxinflight.go`.
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::authn::{MASTERS, User};
+use crate::request::{Query, RequestInfo};
+use crate::status::{Result, Status};
+
+/// The counters of one server. A limit of 0 is none.
+pub struct MaxInFlight {
+    reading: Option<Arc<Semaphore>>,
+    changing: Option<Arc<Semaphore>>,
+}
+
+impl MaxInFlight {
+    pub fn new(reading: usize, changing: usize) -> Self {
+        let semaphore = |limit: usize| (limit > 0).then(|| Arc::new(Semaphore::new(limit.min(Semaphore::MAX_PERMITS))));
+        MaxInFlight { reading: semaphore(reading), changing: semaphore(changing) }
+    }
+
+    /// A place for the request for as long as it is kept, or a 429. Administrators are never turned away.
+    pub fn enter(&self, info: &RequestInfo, query: &Query, user: &User) -> Result<Option<OwnedSemaphorePermit>> {
+        if is_long_running(info, query) {
+            return Ok(None);
+        }
+        let changing =
+            matches!(info.verb, "create" | "update" | "patch" | "delete" | "deletecollection" | "post" | "put");
+        let Some(semaphore) = (if changing { &self.changing } else { &self.reading }) else { return Ok(None) };
+        match Arc::clone(semaphore).try_acquire_owned() {
+            Ok(permit) => Ok(Some(permit)),
+            Err(_) if user.is_in(MASTERS) => Ok(None),
+            Err(_) => Err(Status::too_many_requests("too many requests, please try again later", 1)),
+        }
+    }
+}
+
+/// Whether a request may last as long as its client likes.
+fn is_long_running(info: &RequestInfo, query: &Query) -> bool {
+    let streams = matches!(info.subresource.as_str(), "attach" | "exec" | "proxy" | "portforward");
+    info.verb == "watch" || streams || (info.subresource == "log" && query.flag("follow"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn info(verb: &'static str, subresource: &str) -> RequestInfo {
+        RequestInfo { is_resource: true, verb, subresource: subresource.to_owned(), ..RequestInfo::default() }
+    }
+
+    #[test]
+    fn places_are_given_and_taken_back() {
+        let limit = MaxInFlight::new(1, 0);
+        let (query, user) = (Query::default(), User::default());
+        let place = limit.enter(&info("list", ""), &query, &user).unwrap();
+        assert!(place.is_some());
+        let refused = limit.enter(&info("get", ""), &query, &user).unwrap_err();
+        assert_eq!(refused.code, 429);
+        assert!(limit.enter(&info("watch", ""), &query, &user).unwrap().is_none());
+        assert!(limit.enter(&info("create", ""), &query, &user).unwrap().is_none());
+        let administrator = User { groups: vec![MASTERS.to_owned()], ..User::default() };
+        assert!(limit.enter(&info("get", ""), &query, &administrator).is_ok());
+        drop(place);
+        assert!(limit.enter(&info("get", ""), &query, &user).is_ok());
+    }
+}
