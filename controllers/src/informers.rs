@@ -8,6 +8,8 @@ use k8s_openapi::api::{
     coordination::v1::Lease,
     core::v1::{ConfigMap, Endpoints, Namespace, Node, ReplicationController, Service, ServiceAccount},
     discovery::v1::EndpointSlice,
+    policy::v1::PodDisruptionBudget,
+    rbac::v1::ClusterRole,
 };
 use kube::{Api, Client, runtime::watcher};
 use tokio_util::sync::CancellationToken;
@@ -18,6 +20,7 @@ use crate::{informer::Informer, pod::Pod};
 pub struct Informers {
     client: Client,
     shutdown: CancellationToken,
+    cluster_roles: OnceLock<Informer<ClusterRole>>,
     controller_revisions: OnceLock<Informer<ControllerRevision>>,
     cron_jobs: OnceLock<Informer<CronJob>>,
     daemon_sets: OnceLock<Informer<DaemonSet>>,
@@ -28,6 +31,7 @@ pub struct Informers {
     namespaces: OnceLock<Informer<Namespace>>,
     node_leases: OnceLock<Informer<Lease>>,
     nodes: OnceLock<Informer<Node>>,
+    pod_disruption_budgets: OnceLock<Informer<PodDisruptionBudget>>,
     pods: OnceLock<Informer<Pod>>,
     replica_sets: OnceLock<Informer<ReplicaSet>>,
     replication_controllers: OnceLock<Informer<ReplicationController>>,
@@ -65,6 +69,7 @@ macro_rules! informers {
 }
 
 informers! {
+    cluster_roles: ClusterRole,
     controller_revisions: ControllerRevision,
     cron_jobs: CronJob,
     daemon_sets: DaemonSet,
@@ -74,6 +79,7 @@ informers! {
     jobs: Job,
     namespaces: Namespace,
     nodes: Node,
+    pod_disruption_budgets: PodDisruptionBudget,
     pods: Pod,
     replica_sets: ReplicaSet,
     replication_controllers: ReplicationController,

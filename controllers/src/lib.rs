@@ -24,9 +24,11 @@ mod revisions;
 mod service_pods;
 mod template_hash;
 
+mod clusterroleaggregation;
 mod cronjob;
 mod daemonset;
 mod deployment;
+mod disruption;
 mod endpoints;
 mod endpointslice;
 mod garbagecollector;
@@ -47,9 +49,11 @@ use controller::Controller;
 
 /// Every controller, by name. Leaving one out of this list makes its module dead code, which does not compile.
 const CONTROLLERS: &[Controller] = &[
+    clusterroleaggregation::CONTROLLER,
     cronjob::CONTROLLER,
     daemonset::CONTROLLER,
     deployment::CONTROLLER,
+    disruption::CONTROLLER,
     endpoints::CONTROLLER,
     endpointslice::CONTROLLER,
     garbagecollector::CONTROLLER,
