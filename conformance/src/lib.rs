@@ -1,1 +1,7 @@
-//! Black-box tests and benchmarks for any cluster named by KUBECONFIG.
+//! Black-box tests and benchmarks for any cluster named by KUBECONFIG: none of them links what it tests.
+
+pub mod context;
+pub mod harness;
+pub mod http;
+pub mod machine;
+pub mod steps;
