@@ -11,8 +11,7 @@ pub const CLUSTER_ROLES: &[Role] = &[
         name: "admin",
         labels: &[],
         aggregates: &["rbac.authorization.k8s.io/aggregate-to-admin"],
-        rules: &[
-        ],
+        rules: &[],
     },
     Role {
         namespace: "",
@@ -29,8 +28,7 @@ pub const CLUSTER_ROLES: &[Role] = &[
         name: "edit",
         labels: &["rbac.authorization.k8s.io/aggregate-to-admin"],
         aggregates: &["rbac.authorization.k8s.io/aggregate-to-edit"],
-        rules: &[
-        ],
+        rules: &[],
     },
     Role {
         namespace: "",
@@ -557,16 +555,6 @@ pub const CLUSTER_ROLES: &[Role] = &[
     },
     Role {
         namespace: "",
-        name: "system:controller:service-ca-cert-publisher",
-        labels: &[],
-        aggregates: &[],
-        rules: &[
-            rule(&["create", "update"], &[""], &["configmaps"]),
-            rule(&["create", "patch", "update"], &["", "events.k8s.io"], &["events"]),
-        ],
-    },
-    Role {
-        namespace: "",
         name: "system:controller:service-cidrs-controller",
         labels: &[],
         aggregates: &[],
@@ -832,15 +820,6 @@ pub const CLUSTER_ROLES: &[Role] = &[
     },
     Role {
         namespace: "",
-        name: "system:openshift:public-info-viewer",
-        labels: &[],
-        aggregates: &[],
-        rules: &[
-            urls(&["get"], &["/.well-known", "/.well-known/*"]),
-        ],
-    },
-    Role {
-        namespace: "",
         name: "system:persistent-volume-provisioner",
         labels: &[],
         aggregates: &[],
@@ -886,8 +865,7 @@ pub const CLUSTER_ROLES: &[Role] = &[
         name: "view",
         labels: &["rbac.authorization.k8s.io/aggregate-to-edit"],
         aggregates: &["rbac.authorization.k8s.io/aggregate-to-view"],
-        rules: &[
-        ],
+        rules: &[],
     },
 ];
 
@@ -1126,13 +1104,6 @@ pub const CLUSTER_ROLE_BINDINGS: &[Binding] = &[
     },
     Binding {
         namespace: "",
-        name: "system:controller:service-ca-cert-publisher",
-        role_kind: "ClusterRole",
-        role: "system:controller:service-ca-cert-publisher",
-        subjects: &[Subject::ServiceAccount("kube-system", "service-ca-cert-publisher")],
-    },
-    Binding {
-        namespace: "",
         name: "system:controller:service-cidrs-controller",
         role_kind: "ClusterRole",
         role: "system:controller:service-cidrs-controller",
@@ -1228,13 +1199,6 @@ pub const CLUSTER_ROLE_BINDINGS: &[Binding] = &[
         role_kind: "ClusterRole",
         role: "system:node-proxier",
         subjects: &[Subject::User("system:kube-proxy")],
-    },
-    Binding {
-        namespace: "",
-        name: "system:openshift:public-info-viewer",
-        role_kind: "ClusterRole",
-        role: "system:openshift:public-info-viewer",
-        subjects: &[Subject::Group("system:authenticated"), Subject::Group("system:unauthenticated")],
     },
     Binding {
         namespace: "",
