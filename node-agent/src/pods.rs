@@ -140,7 +140,11 @@ impl Pods {
         let mut workers = self.workers.lock();
         workers.retain(|_, handle| !handle.task.is_finished());
         if let Some(handle) = workers.get(&uid) {
-            handle.desired.send_replace(desired);
+            handle.desired.send_if_modified(|current| {
+                let differs = current.differs(&desired);
+                *current = desired;
+                differs
+            });
             return;
         }
         if gone {

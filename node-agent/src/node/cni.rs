@@ -14,7 +14,7 @@ const FILE: &str = "10-kybern.conflist";
 /// One line with the path.
 pub fn write(network: &CniBridge, pod_cidr: &str) -> Result<bool, String> {
     let path = network.dir.join(FILE);
-    let text = format!("{:#}\n", conflist(&network.bridge, pod_cidr));
+    let text = format!("{:#}\n", conflist(&network.bridge, pod_cidr, has_iptables()));
     if fs::read_to_string(&path).is_ok_and(|current| current == text) {
         return Ok(false);
     }
@@ -27,25 +27,27 @@ pub fn write(network: &CniBridge, pod_cidr: &str) -> Result<bool, String> {
     Ok(true)
 }
 
-fn conflist(bridge: &str, pod_cidr: &str) -> Value {
+/// The plugins that masquerade and map host ports call it; without it they would fail every pod.
+fn has_iptables() -> bool {
+    ["/usr/sbin/iptables", "/sbin/iptables", "/usr/local/sbin/iptables"].iter().any(|path| Path::new(path).exists())
+}
+
+fn conflist(bridge: &str, pod_cidr: &str, iptables: bool) -> Value {
     let any = if pod_cidr.contains(':') { "::/0" } else { "0.0.0.0/0" };
-    json!({
-        "cniVersion": "0.4.0",
-        "name": "kybern",
-        "plugins": [
-            {
-                "type": "bridge",
-                "bridge": bridge,
-                "isGateway": true,
-                "ipMasq": true,
-                // A pod that reaches itself by its Service comes back by the port it left.
-                "hairpinMode": true,
-                "ipam": { "type": "host-local", "ranges": [[{ "subnet": pod_cidr }]], "routes": [{ "dst": any }] }
-            },
-            { "type": "portmap", "capabilities": { "portMappings": true } },
-            { "type": "loopback" }
-        ]
-    })
+    let mut plugins = vec![json!({
+        "type": "bridge",
+        "bridge": bridge,
+        "isGateway": true,
+        "ipMasq": iptables,
+        // A pod that reaches itself by its Service comes back by the port it left.
+        "hairpinMode": true,
+        "ipam": { "type": "host-local", "ranges": [[{ "subnet": pod_cidr }]], "routes": [{ "dst": any }] }
+    })];
+    if iptables {
+        plugins.push(json!({ "type": "portmap", "capabilities": { "portMappings": true } }));
+    }
+    plugins.push(json!({ "type": "loopback" }));
+    json!({ "cniVersion": "0.4.0", "name": "kybern", "plugins": plugins })
 }
 
 #[cfg(test)]
@@ -61,6 +63,7 @@ mod tests {
         assert!(write(&network, "10.2.0.0/24").unwrap());
         let value: Value = serde_json::from_str(&fs::read_to_string(network.dir.join(FILE)).unwrap()).unwrap();
         assert_eq!(value["plugins"][0]["hairpinMode"], true);
+        assert_eq!(conflist("b", "10.2.0.0/24", false)["plugins"].as_array().unwrap().len(), 2);
         assert_eq!(value["plugins"][0]["ipam"]["ranges"][0][0]["subnet"], "10.2.0.0/24");
     }
 }

@@ -18,7 +18,7 @@ use std::{sync::Arc, time::Duration};
 
 use controllers_component_base::events::EventType;
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{Pod, PodStatus};
+use k8s_openapi::api::core::v1::{Pod, PodCondition, PodStatus};
 use tokio::sync::{Notify, watch};
 use tracing::{debug, info, warn};
 
@@ -28,7 +28,10 @@ use crate::{
     cri::{ContainerRecord, PodRuntime},
     host::Host,
     pod,
-    status::generate::{self, WaitingReasons},
+    status::{
+        conditions::OWNED,
+        generate::{self, WaitingReasons},
+    },
     volumes,
 };
 use stage::{Facts, Stage};
@@ -42,13 +45,30 @@ pub struct Desired {
 }
 
 impl Desired {
+    /// Whether a newer version of the pod asks for something: our own status coming back does not.
+    pub fn differs(&self, newer: &Desired) -> bool {
+        let foreign = |pod: &Pod| -> Vec<PodCondition> {
+            let conditions = pod.status.as_ref().and_then(|status| status.conditions.clone()).unwrap_or_default();
+            conditions.into_iter().filter(|condition| !OWNED.contains(&condition.type_.as_str())).collect()
+        };
+        let (old, new) = (&self.pod, &newer.pod);
+        self.gone != newer.gone
+            || old.spec != new.spec
+            || old.metadata.deletion_timestamp != new.metadata.deletion_timestamp
+            || old.metadata.deletion_grace_period_seconds != new.metadata.deletion_grace_period_seconds
+            || old.metadata.labels != new.metadata.labels
+            || old.metadata.annotations != new.metadata.annotations
+            || foreign(old) != foreign(new)
+    }
+
     fn must_end(&self) -> bool {
         self.gone || pod::deleting(&self.pod)
     }
 }
 
-/// Delay after a failed sync, and while something is waited for.
+/// Delay after a failed sync, and while something is waited for; failures in a row double it up to the maximum.
 const RETRY: Duration = Duration::from_secs(2);
+const MAX_RETRY: Duration = Duration::from_secs(10);
 /// A termination message's longest length, and how much of a log stands in for it.
 const MESSAGE_BYTES: usize = 4096;
 const MESSAGE_LOG_BYTES: usize = 2048;
@@ -66,6 +86,8 @@ pub struct Worker {
     failed: Option<(String, String)>,
     cleaned: bool,
     purged: bool,
+    /// Syncs that failed in a row.
+    failures: u32,
 }
 
 impl Worker {
@@ -81,6 +103,7 @@ impl Worker {
             failed: None,
             cleaned: false,
             purged: false,
+            failures: 0,
         }
     }
 
@@ -179,6 +202,7 @@ impl Worker {
         self.set_status(&target, &fresh);
         match result {
             Ok(until) => {
+                self.failures = 0;
                 let Some(until) = [until, self.deadline(&target)].into_iter().flatten().min() else {
                     return host.config.sync_frequency;
                 };
@@ -189,7 +213,8 @@ impl Worker {
             }
             Err(error) => {
                 debug!("pod {}: {error}", pod::full_name(&target));
-                RETRY
+                self.failures += 1;
+                (RETRY * 2u32.saturating_pow(self.failures.min(8) - 1)).min(MAX_RETRY)
             }
         }
     }

@@ -177,7 +177,7 @@ async fn missing_image() {
     let reasons = world.reasons();
     assert!(reasons.contains(&"Pulling".to_string()) && reasons.contains(&"Failed".to_string()), "{reasons:?}");
     world.runtime.add_image("none:1");
-    tokio::time::sleep(Duration::from_secs(5)).await;
+    tokio::time::sleep(Duration::from_secs(15)).await;
     assert_eq!(world.phase(), "Running");
 }
 
@@ -201,6 +201,24 @@ async fn volumes_that_cannot_be_made_are_said() {
     assert!(world.reasons().contains(&"FailedMount".to_string()));
     assert_eq!(world.phase(), "Pending");
     assert!(world.runtime.calls().is_empty());
+}
+
+#[test]
+fn our_own_status_is_no_news() {
+    let desired = Desired { pod: Arc::new(pod_of(ONE)), gone: false };
+    let with = |change: fn(&mut Pod)| {
+        let mut pod = (*desired.pod).clone();
+        change(&mut pod);
+        desired.differs(&Desired { pod: Arc::new(pod), gone: false })
+    };
+    assert!(!with(|pod| pod.metadata.resource_version = Some("2".into())));
+    assert!(!with(|pod| pod.status = Some(PodStatus { phase: Some("Running".into()), ..Default::default() })));
+    assert!(with(|pod| pod.metadata.labels = Some([("a".to_string(), "b".to_string())].into())));
+    assert!(with(|pod| {
+        let gate = PodCondition { type_: "x.io/gate".into(), status: "True".into(), ..Default::default() };
+        pod.status = Some(PodStatus { conditions: Some(vec![gate]), ..Default::default() });
+    }));
+    assert!(desired.differs(&Desired { gone: true, ..desired.clone() }));
 }
 
 #[tokio::test(start_paused = true)]
