@@ -58,7 +58,7 @@ impl Worker {
         let api: Api<ClusterRole> = Api::all(self.client.clone());
         match api.replace(&key.name, &PostParams::default(), &updated).await {
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-            result => Ok(drop(result?)),
+            result => result.map(drop).map_err(Into::into),
         }
     }
 }

@@ -124,7 +124,7 @@ impl Worker {
             return;
         }
         let key = Key::new(pod.namespace(), &reference.name);
-        if !self.sets.get(&key).is_some_and(|set| set.metadata.uid.as_ref() == Some(&reference.uid)) {
+        if self.sets.get(&key).is_none_or(|set| set.metadata.uid.as_ref() != Some(&reference.uid)) {
             return;
         }
         match change {
@@ -242,7 +242,7 @@ impl Worker {
         updated.status = Some(status);
         match api.replace_status(&set.name_any(), &PostParams::default(), &updated).await {
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-            result => Ok(drop(result?)),
+            result => result.map(drop).map_err(Into::into),
         }
     }
 }

@@ -250,7 +250,7 @@ impl Worker {
         let api: Api<Deployment> = Api::namespaced(self.client.clone(), &namespace);
         match api.replace_status(&deployment.name_any(), &PostParams::default(), deployment).await {
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-            result => Ok(drop(result?)),
+            result => result.map(drop).map_err(Into::into),
         }
     }
 }

@@ -173,7 +173,7 @@ impl Worker {
         // The API server writes this status too, when it lets an eviction through: on a conflict all is counted anew.
         match api.replace_status(&budget.name_any(), &PostParams::default(), &updated).await {
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-            result => Ok(drop(result?)),
+            result => result.map(drop).map_err(Into::into),
         }
     }
 }

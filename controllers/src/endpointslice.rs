@@ -170,11 +170,14 @@ impl Worker {
     }
 }
 
+/// By slice: the version that was written, `None` for a deletion, and when.
+type Writes = HashMap<String, (Option<u64>, Instant)>;
+
 /// This controller's latest writes per Service, until the store shows them: planning on older slices would fill
 /// the same endpoints into new ones.
 #[derive(Default)]
 struct Written {
-    services: Mutex<HashMap<Key, HashMap<String, (Option<u64>, Instant)>>>,
+    services: Mutex<HashMap<Key, Writes>>,
 }
 
 impl Written {

@@ -454,7 +454,7 @@ impl Collector {
         let params = DeleteParams { propagation_policy: Some(policy), ..DeleteParams::default() };
         match api.delete(&identity.name, &params.preconditions(preconditions)).await {
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-            result => Ok(drop(result?)),
+            result => result.map(drop).map_err(Into::into),
         }
     }
 
@@ -462,7 +462,7 @@ impl Collector {
         let Some(api) = self.api(identity) else { return Ok(()) };
         match api.patch_metadata(&identity.name, &PatchParams::default(), &Patch::Merge(patch)).await {
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-            result => Ok(drop(result?)),
+            result => result.map(drop).map_err(Into::into),
         }
     }
 

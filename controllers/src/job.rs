@@ -243,7 +243,7 @@ impl Worker {
         updated.status = status;
         match api.replace_status(&job.name_any(), &PostParams::default(), &updated).await {
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-            result => Ok(drop(result?)),
+            result => result.map(drop).map_err(Into::into),
         }
     }
 }
@@ -253,7 +253,7 @@ async fn remove_finalizer(client: &Client, pod: &Pod) -> Result<()> {
     let patch = json!({"metadata": {"uid": pod.uid(), "$deleteFromPrimitiveList/finalizers": [FINALIZER]}});
     match api.patch_metadata(pod.name(), &PatchParams::default(), &Patch::Strategic(patch)).await {
         Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409 | 422) => Ok(()),
-        result => Ok(drop(result?)),
+        result => result.map(drop).map_err(Into::into),
     }
 }
 

@@ -215,7 +215,7 @@ impl Worker {
         let result = api.replace_subresource("finalize", &name, &PostParams::default(), &namespace).await;
         match result {
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-            result => Ok(drop(result?)),
+            result => result.map(drop).map_err(Into::into),
         }
     }
 }

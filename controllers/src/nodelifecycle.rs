@@ -260,7 +260,7 @@ impl Worker {
 fn tolerate_gone<K>(result: kube::Result<K>) -> Result<()> {
     match result {
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-        result => Ok(drop(result?)),
+        result => result.map(drop).map_err(Into::into),
     }
 }
 

@@ -101,7 +101,7 @@ impl Worker {
             // Its event, once the store shows it, wakes the namespace again.
             Err(kube::Error::Api(status)) if status.code == 409 && status.reason == "AlreadyExists" => Ok(()),
             Err(error) if namespace_terminating(&error) => Ok(()),
-            result => Ok(drop(result?)),
+            result => result.map(drop).map_err(Into::into),
         }
     }
 }

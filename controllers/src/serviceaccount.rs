@@ -75,7 +75,7 @@ impl Worker {
         match api.create(&PostParams::default(), &account).await {
             Err(kube::Error::Api(status)) if status.code == 409 => Ok(()),
             Err(error) if namespace_terminating(&error) => Ok(()),
-            result => Ok(drop(result?)),
+            result => result.map(drop).map_err(Into::into),
         }
     }
 }

@@ -243,7 +243,7 @@ impl Worker {
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), &key.namespace);
         match pods.patch_metadata(pod.name(), &PatchParams::default(), &patch).await {
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-            result => Ok(drop(result?)),
+            result => result.map(drop).map_err(Into::into),
         }
     }
 
@@ -283,7 +283,7 @@ impl Worker {
         updated.status = Some(status);
         match api.replace_status(&set.name_any(), &PostParams::default(), &updated).await {
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-            result => Ok(drop(result?)),
+            result => result.map(drop).map_err(Into::into),
         }
     }
 }

@@ -147,7 +147,7 @@ impl Worker {
         let same = Preconditions { uid: pod.metadata.uid.clone(), resource_version: None };
         match api.delete(pod.name(), &DeleteParams::default().preconditions(same)).await {
             Err(error) if gone(&error) => Ok(()),
-            result => Ok(drop(result?)),
+            result => result.map(drop).map_err(Into::into),
         }
     }
 }

@@ -73,7 +73,7 @@ impl Worker {
                 let same = Preconditions { uid: fresh.metadata.uid, resource_version: None };
                 match api.delete(&key.name, &DeleteParams::foreground().preconditions(same)).await {
                     Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-                    result => Ok(drop(result?)),
+                    result => result.map(drop).map_err(Into::into),
                 }
             }
         }
