@@ -51,6 +51,7 @@ async fn down(flags: &Flags) -> Result<()> {
         remove_network().await;
     }
     if flags.purge {
+        remove_traces();
         std::fs::remove_dir_all(&data).with_context(|| format!("cannot remove {}", data.display()))?;
         println!("{} removed", data.display());
     }
@@ -97,6 +98,25 @@ async fn remove_pods(data: &Path) -> Result<usize> {
     .await;
     supervisor.stop().await;
     removed
+}
+
+/// Takes away what pods leave outside the data directory: their cgroups and the record of their addresses.
+fn remove_traces() {
+    let hierarchies = std::fs::read_dir("/sys/fs/cgroup").into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+    for root in hierarchies.chain([PathBuf::from("/sys/fs/cgroup")]) {
+        remove_groups(&root.join("kubepods"));
+    }
+    let _ = std::fs::remove_dir_all("/var/lib/cni/networks/kybern");
+}
+
+/// Removes a cgroup and all below it; the kernel refuses those that are in use.
+fn remove_groups(group: &Path) {
+    for entry in std::fs::read_dir(group).into_iter().flatten().filter_map(Result::ok) {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove_groups(&entry.path());
+        }
+    }
+    let _ = std::fs::remove_dir(group);
 }
 
 /// Takes away what the proxy and the pods' bridge left.

@@ -85,6 +85,8 @@ oom_score = -999
   enable_unprivileged_ports = true
   enable_unprivileged_icmp = true
   restrict_oom_score_adj = {restrict}
+  # Below the state directory no other program's remounts of /run/netns hold a pod's network.
+  netns_mounts_under_state_dir = true
 
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "{cni}"
