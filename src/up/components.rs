@@ -112,6 +112,8 @@ impl Cluster<'_> {
                 flag("authentication-kubeconfig", self.conf("controller-manager.conf")),
                 flag("authorization-kubeconfig", self.conf("controller-manager.conf")),
                 "--bind-address=127.0.0.1".into(),
+                // There is one of each: after a crash nothing need wait for a lease to run out.
+                "--leader-elect=false".into(),
                 "--use-service-account-credentials=true".into(),
                 flag("root-ca-file", pki.certificate(pki::CA)),
                 "--allocate-node-cidrs=true".into(),
@@ -128,6 +130,7 @@ impl Cluster<'_> {
                 flag("authentication-kubeconfig", self.conf("scheduler.conf")),
                 flag("authorization-kubeconfig", self.conf("scheduler.conf")),
                 "--bind-address=127.0.0.1".into(),
+                "--leader-elect=false".into(),
             ],
         )
     }
