@@ -66,7 +66,7 @@ fn none(context: &Context) -> Result<()> {
     context.start(&context.pod("client", "sleep 1000", json!({}), json!({"automountServiceAccountToken": false})))?;
     context.shell("client", &format!("test ! -e {DIRECTORY}"))?;
     let unknown = context.pod("unknown", "true", json!({}), json!({"serviceAccountName": "nobody"}));
-    let refused = context.ended_with_input(&["apply", "-f", "-"], &unknown.to_string())?;
+    let refused = context.ended_with_input(&["create", "--validate=false", "-f", "-"], &unknown.to_string())?;
     contains(&refused.stderr, "error looking up service account")
 }
 

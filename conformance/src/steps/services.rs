@@ -63,7 +63,7 @@ fn node_port(context: &Context) -> Result<()> {
     let address = format!("{}:{port}", internal["address"].as_str().unwrap_or_default());
     all_answer(context, &address, 2)?;
     context.start(&context.pod("client", "sleep 1000", json!({}), json!({})))?;
-    contains(&context.shell("client", &format!("wget -T 5 -q -O - http://{address}/"))?, "hello from")
+    contains(&context.shell("client", &format!("busybox timeout 5 wget -q -O - http://{address}/"))?, "hello from")
 }
 
 fn dns(context: &Context) -> Result<()> {
@@ -73,7 +73,7 @@ fn dns(context: &Context) -> Result<()> {
     let namespace = &context.namespace;
     for name in ["hello".to_owned(), format!("hello.{namespace}"), format!("hello.{namespace}.svc.cluster.local")] {
         context.until(&format!("http://{name} answers"), 20, || {
-            contains(&context.shell("client", &format!("wget -T 5 -q -O - http://{name}/"))?, "hello from hello-")
+            contains(&context.shell("client", &format!("busybox timeout 5 wget -q -O - http://{name}/"))?, "hello from hello-")
         })?;
     }
     let found = context.shell("client", "nslookup kubernetes.default.svc.cluster.local")?;
@@ -92,7 +92,7 @@ fn hairpin(context: &Context) -> Result<()> {
     context.run(&["expose", "deployment", "hello", "--port=80", "--target-port=8080"])?;
     let pod = context.pods("app=hello")?.pop().context("no pod")?;
     context.until("a pod reaches itself by its service", 20, || {
-        contains(&context.shell(&pod, "wget -T 3 -q -O - http://hello/")?, &pod)
+        contains(&context.shell(&pod, "busybox timeout 5 wget -q -O - http://hello/")?, &pod)
     })
 }
 

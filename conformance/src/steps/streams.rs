@@ -25,7 +25,7 @@ pub fn steps() -> Vec<Step> {
 }
 
 fn logs(context: &Context) -> Result<()> {
-    let script = "for i in 1 2 3 4 5; do echo line $i; done; echo wrong >&2; sleep 4; echo late; sleep 1000";
+    let script = "for i in 1 2 3 4 5; do echo line $i; done; sleep 1; echo wrong >&2; sleep 4; echo late; sleep 1000";
     context.start(&context.pod("talk", script, json!({}), json!({})))?;
     context.until("the lines are there", 20, || same(context.run(&["logs", "talk"])?.lines().count(), 7))?;
     same(context.run(&["logs", "talk", "--tail=1"])?.trim(), "late")?;
@@ -50,7 +50,7 @@ fn logs_follow(context: &Context) -> Result<()> {
 
 fn logs_previous(context: &Context) -> Result<()> {
     context.start(&context.pod("web", "", json!({}), json!({})))?;
-    let _ = context.shell("web", "wget -T 3 -q -O - http://127.0.0.1:8080/exit");
+    let _ = context.shell("web", "busybox timeout 5 wget -q -O - http://127.0.0.1:8080/exit");
     context.until("the container is started again", 60, || {
         let pod = context.get(&["pod", "web"])?;
         let status = &pod["status"]["containerStatuses"][0];

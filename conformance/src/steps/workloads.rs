@@ -1,7 +1,7 @@
 //! Nodes, Deployments and their rollouts.
 
 use anyhow::Result;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::context::{Context, contains, same};
 use crate::harness::Step;
@@ -9,6 +9,7 @@ use crate::harness::Step;
 pub fn steps() -> Vec<Step> {
     vec![
         Step { name: "node-ready", run: node_ready },
+        Step { name: "apply", run: apply },
         Step { name: "deployment", run: deployment },
         Step { name: "rollout", run: rollout },
         Step { name: "rollout-pause", run: rollout_pause },
@@ -38,6 +39,20 @@ fn node_ready(context: &Context) -> Result<()> {
         anyhow::ensure!(node["status"]["allocatable"][resource].is_string(), "the node has no allocatable {resource}");
     }
     contains(&context.run(&["describe", "node", node["metadata"]["name"].as_str().unwrap_or_default()])?, "Allocatable")
+}
+
+fn apply(context: &Context) -> Result<()> {
+    let pod = context.pod("typo", "sleep 1000", json!({"imagePullPolice": "Never"}), json!({}));
+    let refused = context.ended_with_input(&["apply", "-f", "-"], &pod.to_string())?;
+    anyhow::ensure!(refused.code != 0, "a misspelt field was taken");
+    contains(&refused.stderr, "imagePullPolice")?;
+    let mut pod = context.pod("right", "sleep 1000", json!({}), json!({}));
+    for (label, said) in [("one", "created"), ("one", "unchanged"), ("two", "configured")] {
+        pod["metadata"]["labels"]["number"] = json!(label);
+        let applied = context.ended_with_input(&["apply", "-f", "-"], &pod.to_string())?;
+        contains(&applied.stdout, said).map_err(|error| error.context(applied.stderr))?;
+    }
+    contains(&context.run(&["explain", "pod.spec.containers.image"])?, "FIELD: image")
 }
 
 fn deployment(context: &Context) -> Result<()> {
