@@ -1,5 +1,6 @@
 //! Request bodies in, response bodies out.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 
 use apiserver_schema::{Type, defaults, json, protobuf, yaml};
@@ -12,6 +13,7 @@ use hyper::body::{Frame, Incoming};
 use serde_json::Value;
 
 use crate::negotiate::{Encoding, body_encoding};
+use crate::object;
 use crate::resources::Resource;
 use crate::status::{Result, Status};
 
@@ -85,17 +87,42 @@ pub fn decode(
     validation: FieldValidation,
     warnings: &mut Vec<String>,
 ) -> Result<Value> {
-    let encoding = body_encoding(headers, true)?;
-    let mut object = match encoding {
-        Encoding::Protobuf => decode_protobuf(bytes, expected)?,
-        Encoding::Json => decode_json(bytes, expected, validation, warnings)?,
-        Encoding::Yaml => {
-            let json = yaml::to_json(bytes).map_err(|error| Status::bad_request(error.to_string()))?;
+    let unrecognized = |why: &dyn std::fmt::Display| {
+        Status::bad_request(format!(
+            "the object provided is unrecognized (must be of type {}): {why} ({})",
+            expected.kind,
+            summary(bytes)
+        ))
+    };
+    let mut object = match body_encoding(headers, true)? {
+        Encoding::Protobuf => {
+            let envelope = protobuf::decode_envelope(bytes).map_err(|error| unrecognized(&error))?;
+            decode_protobuf(&envelope, expected)?
+        }
+        encoding => {
+            let json = match encoding {
+                Encoding::Yaml => Cow::Owned(yaml::to_json(bytes).map_err(|error| unrecognized(&error))?),
+                _ => Cow::Borrowed(bytes),
+            };
+            json::type_meta(&json)
+                .map_err(|error| unrecognized(&format_args!("couldn't get version/kind; json parse error: {error}")))?;
             decode_json(&json, expected, validation, warnings)?
         }
     };
     defaults::apply(expected.ty, &mut object);
     Ok(object)
+}
+
+/// The beginning of a body, as messages show it.
+fn summary(bytes: &[u8]) -> String {
+    const LENGTH: usize = 30;
+    let shown = bytes.get(..LENGTH).unwrap_or(bytes);
+    let more = if bytes.len() > LENGTH { " ..." } else { "" };
+    match bytes.first() {
+        None => "<empty>".to_owned(),
+        Some(b'{') => format!("{}{more}", String::from_utf8_lossy(shown)),
+        Some(_) => shown.iter().map(|byte| format!("{byte:02x}")).collect::<String>() + more,
+    }
 }
 
 /// Decodes an object's JSON strictly; defaults are left to the caller.
@@ -111,55 +138,112 @@ pub fn decode_json(
             expected.kind, expected.version, expected.kind
         ))
     };
-    let decoded = json::decode(expected.ty, bytes, json::DecodeOptions::default()).map_err(|error| refused(&error))?;
+    decode_fields(bytes, expected, validation, warnings).map_err(|error| match error {
+        Undecoded::Fields(why) => refused(&why),
+        Undecoded::Kind(status) => status,
+    })
+}
+
+/// Why a body is no object of the kind expected.
+pub enum Undecoded {
+    /// Its fields do not fit.
+    Fields(String),
+    /// It is of another kind.
+    Kind(Status),
+}
+
+/// [`decode_json`], whose refusal the caller words.
+pub fn decode_fields(
+    bytes: &[u8],
+    expected: &Expected<'_>,
+    validation: FieldValidation,
+    warnings: &mut Vec<String>,
+) -> std::result::Result<Value, Undecoded> {
+    if let Ok(meta) = json::type_meta(bytes) {
+        check_kind(&meta.api_version, &meta.kind, expected).map_err(Undecoded::Kind)?;
+    }
+    let decoded = json::decode(expected.ty, bytes, json::DecodeOptions::default())
+        .map_err(|error| Undecoded::Fields(error.to_string()))?;
     let mut object = decoded.value;
-    check_kind(&mut object, expected)?;
     if !decoded.problems.is_empty() {
         match validation {
             FieldValidation::Ignore => {}
             FieldValidation::Warn => warnings.extend(decoded.problems.iter().map(ToString::to_string)),
             FieldValidation::Strict => {
                 let problems: Vec<_> = decoded.problems.iter().map(ToString::to_string).collect();
-                return Err(refused(&format_args!("strict decoding error: {}", problems.join(", "))));
+                return Err(Undecoded::Fields(format!("strict decoding error: {}", problems.join(", "))));
             }
         }
+    }
+    object::set(&mut object, &["apiVersion"], expected.api_version());
+    object::set(&mut object, &["kind"], expected.kind);
+    if resets_owners(bytes) {
+        object::set(&mut object, &["metadata", "managedFields"], Vec::<Value>::new());
     }
     Ok(object)
 }
 
-fn decode_protobuf(bytes: &[u8], expected: &Expected<'_>) -> Result<Value> {
-    let envelope = protobuf::decode_envelope(bytes).map_err(|error| Status::bad_request(error.to_string()))?;
+/// Whether the body says `managedFields: []`, the request to forget all owners. Decoding leaves empty lists out.
+fn resets_owners(json: &[u8]) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Shell<'a> {
+        #[serde(borrow)]
+        metadata: Metadata<'a>,
+    }
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Metadata<'a> {
+        #[serde(borrow)]
+        managed_fields: &'a serde_json::value::RawValue,
+    }
+    const NAME: &[u8] = b"\"managedFields\"";
+    if !json.windows(NAME.len()).any(|window| window == NAME) {
+        return false;
+    }
+    let Ok(shell) = serde_json::from_slice::<Shell<'_>>(json) else { return false };
+    let list = shell.metadata.managed_fields.get();
+    list.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).is_some_and(|inner| inner.trim().is_empty())
+}
+
+fn decode_protobuf(envelope: &protobuf::Envelope<'_>, expected: &Expected<'_>) -> Result<Value> {
+    check_kind(envelope.api_version, envelope.kind, expected)?;
     let mut object =
         protobuf::decode(expected.ty, envelope.raw).map_err(|error| Status::bad_request(error.to_string()))?;
-    object["apiVersion"] = envelope.api_version.into();
-    object["kind"] = envelope.kind.into();
-    check_kind(&mut object, expected)?;
+    object::set(&mut object, &["apiVersion"], expected.api_version());
+    object::set(&mut object, &["kind"], expected.kind);
     Ok(object)
 }
 
 /// The object must be of the kind that the path names; kind and version may be left out.
-fn check_kind(object: &mut Value, expected: &Expected<'_>) -> Result<()> {
-    let api_version = expected.api_version();
-    let given_version = object["apiVersion"].as_str().unwrap_or_default();
-    let given_kind = object["kind"].as_str().unwrap_or_default();
-    if (!given_version.is_empty() && given_version != api_version)
-        || (!given_kind.is_empty() && given_kind != expected.kind)
-    {
-        let (group, version) = crate::resources::split_api_version(given_version);
-        if given_kind == expected.kind && !given_version.is_empty() {
-            return Err(Status::bad_request(format!(
-                "the API version in the data ({given_version}) does not match the expected API version ({api_version})"
-            )));
-        }
-        let shown = if group.is_empty() { version.to_owned() } else { given_version.to_owned() };
+fn check_kind(api_version: &str, kind: &str, expected: &Expected<'_>) -> Result<()> {
+    let wanted = expected.api_version();
+    if (api_version.is_empty() || api_version == wanted) && (kind.is_empty() || kind == expected.kind) {
+        return Ok(());
+    }
+    let api_version = if api_version.is_empty() { wanted.as_str() } else { api_version };
+    let kind = if kind.is_empty() { expected.kind } else { kind };
+    let (group, version) = crate::resources::split_api_version(api_version);
+    // Kinds of `meta/v1` are found in every version; only those of the version itself count here.
+    let is_known = apiserver_schema::builtins()
+        .iter()
+        .any(|builtin| builtin.group == group && builtin.version == version && builtin.kind == kind);
+    if is_known && group == expected.group && kind == expected.kind {
         return Err(Status::bad_request(format!(
-            "{given_kind} in version {:?} cannot be handled as a {}: no kind {given_kind:?} is registered for version {shown:?} in scheme",
-            version, expected.kind
+            "the API version in the data ({api_version}) does not match the expected API version ({wanted})"
         )));
     }
-    object["apiVersion"] = api_version.into();
-    object["kind"] = expected.kind.into();
-    Ok(())
+    let why = if is_known {
+        let package = match expected.group.split('.').next().unwrap_or_default() {
+            "" => "core",
+            first => first,
+        };
+        format!("converting ({version}.{kind}) to ({package}.{}): unknown conversion", expected.kind)
+    } else {
+        format!(
+            "no kind {kind:?} is registered for version {api_version:?} in scheme \"pkg/api/legacyscheme/scheme.go:30\""
+        )
+    };
+    Err(Status::bad_request(format!("{kind} in version {version:?} cannot be handled as a {}: {why}", expected.kind)))
 }
 
 /// A status as a response.
@@ -173,8 +257,15 @@ pub fn status(status: &Status) -> Response<Body> {
     response
 }
 
+/// What a path that is no part of the API is answered with.
+pub fn page_not_found() -> Response<Body> {
+    let mut response = text(StatusCode::NOT_FOUND, "404 page not found\n");
+    let nosniff = http::HeaderValue::from_static("nosniff");
+    response.headers_mut().insert(http::header::X_CONTENT_TYPE_OPTIONS, nosniff);
+    response
+}
+
 /// Text, as health checks and version-less paths answer it.
 pub fn text(code: StatusCode, text: impl Into<Bytes>) -> Response<Body> {
     response(code, "text/plain; charset=utf-8", text)
 }
-

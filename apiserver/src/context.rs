@@ -48,7 +48,7 @@ impl Target {
 
     /// The stored objects; resources that only answer have none.
     pub fn objects(&self) -> Result<&ObjectStore> {
-        self.served.objects.as_deref().ok_or_else(|| Status::method_not_allowed(self.group_resource(), "get"))
+        self.served.objects.as_deref().ok_or_else(Status::method_not_allowed)
     }
 
     /// Whether requests are in the version in which objects are stored and cached.
@@ -81,38 +81,43 @@ impl Context {
 
     /// Reads the options of a create, update or patch.
     pub fn write_options(&self) -> Result<WriteOptions> {
-        let mut dry_run = false;
-        for value in self.query.all("dryRun").filter(|value| !value.is_empty()) {
-            if value != "All" {
-                return Err(invalid_option("dryRun", value, &["All"]));
-            }
-            dry_run = true;
+        let kind = match self.info.verb {
+            "update" => "UpdateOptions",
+            "patch" => "PatchOptions",
+            _ => "CreateOptions",
+        };
+        let unsupported =
+            |field, detail: String| Status::invalid_options(kind, "FieldValueNotSupported", field, &detail);
+        let dry_runs: Vec<&str> = self.query.all("dryRun").filter(|value| !value.is_empty()).collect();
+        if dry_runs.iter().any(|value| *value != "All") {
+            let shown = serde_json::json!(dry_runs);
+            return Err(unsupported("dryRun", format!("Unsupported value: {shown}: supported values: \"All\"")));
         }
         let field_validation = match self.query.get("fieldValidation").unwrap_or_default() {
             "" | "Warn" => FieldValidation::Warn,
             "Ignore" => FieldValidation::Ignore,
             "Strict" => FieldValidation::Strict,
-            other => return Err(invalid_option("fieldValidation", other, &["Ignore", "Strict", "Warn"])),
+            other => {
+                let detail =
+                    format!("Unsupported value: {other:?}: supported values: \"\", \"Ignore\", \"Strict\", \"Warn\"");
+                return Err(unsupported("fieldValidation", detail));
+            }
         };
         let manager = match self.query.get("fieldManager").unwrap_or_default() {
             "" => self.default_manager(),
             name if name.len() > 128 => {
-                return Err(Status::bad_request("fieldManager: Too long: may not be more than 128 bytes"));
+                let detail = "Too long: may not be more than 128 bytes";
+                return Err(Status::invalid_options(kind, "FieldValueTooLong", "fieldManager", detail));
             }
             name => name.to_owned(),
         };
-        Ok(WriteOptions { dry_run, field_validation, manager, force: self.query.flag("force") })
+        Ok(WriteOptions { dry_run: !dry_runs.is_empty(), field_validation, manager, force: self.query.flag("force") })
     }
 
     /// The first word of the user agent, as upstream names writers that do not name themselves.
     fn default_manager(&self) -> String {
-        let agent = self.headers.get(http::header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let agent =
+            self.headers.get(http::header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
         agent.split('/').next().unwrap_or_default().chars().filter(|c| !c.is_control()).take(128).collect()
     }
-}
-
-fn invalid_option(field: &str, value: &str, supported: &[&str]) -> Status {
-    let mut errors = crate::field::ErrorList::default();
-    errors.not_supported(&crate::field::Path::new(field), &value.into(), supported);
-    Status::invalid("meta.k8s.io", "CreateOptions", "", &errors)
 }

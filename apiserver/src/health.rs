@@ -4,7 +4,7 @@ use http::{Response, StatusCode};
 
 use crate::body::{self, Body};
 use crate::context::Context;
-use crate::status::{Result, Status};
+use crate::status::Result;
 
 /// One thing that must be well.
 struct Check {
@@ -40,13 +40,13 @@ pub async fn check(context: &Context, path: &str) -> Result<Response<Body>> {
     if kind == "readyz" {
         checks.push(Check {
             name: "shutdown",
-            problem: server.is_stopping().then(|| "process is shutting down".to_owned()),
+            problem: server.stopping.is_cancelled().then(|| "process is shutting down".to_owned()),
         });
     }
     let rest = parts.collect::<Vec<_>>().join("/");
     if !rest.is_empty() {
         let Some(check) = checks.iter().find(|check| check.name == rest) else {
-            return Err(Status::no_such_path());
+            return Ok(body::page_not_found());
         };
         return Ok(match &check.problem {
             None => body::text(StatusCode::OK, "ok"),

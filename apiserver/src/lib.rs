@@ -24,6 +24,7 @@ mod metrics;
 mod negotiate;
 mod object;
 mod object_meta;
+mod openapi;
 mod printers;
 mod request;
 mod resources;

@@ -9,7 +9,6 @@ use anyhow::Context as _;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
@@ -17,6 +16,7 @@ use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::chain;
 use crate::flags::Flags;
@@ -37,11 +37,11 @@ pub async fn serve(
     delay: Duration,
 ) {
     let acceptor = TlsAcceptor::from(Arc::new(tls));
-    let graceful = Arc::new(GracefulShutdown::new());
+    let connections = TaskTracker::new();
     // Told to stop, the server says so on /readyz and goes on serving for a while, so that nobody is sent here any more.
     let delayed = async {
         shutdown.cancelled().await;
-        server.set_stopping();
+        server.stopping.cancel();
         tokio::time::sleep(delay).await;
     };
     let mut stopped = std::pin::pin!(delayed);
@@ -52,9 +52,7 @@ pub async fn serve(
         };
         match accepted {
             Ok((tcp, _)) => {
-                let connection =
-                    connection(Arc::clone(&server), acceptor.clone(), tcp, Arc::clone(&graceful), shutdown.clone());
-                tokio::spawn(connection);
+                connections.spawn(connection(Arc::clone(&server), acceptor.clone(), tcp));
             }
             // Out of file descriptors, most likely: wait for some to be closed.
             Err(error) => {
@@ -64,23 +62,24 @@ pub async fn serve(
         }
     }
     drop(listener);
-    if let Ok(graceful) = Arc::try_unwrap(graceful) {
-        let _ = tokio::time::timeout(DRAIN, graceful.shutdown()).await;
-    } else {
-        // Handshakes under way still hold it; give open requests their time.
-        tokio::time::sleep(Duration::from_millis(200)).await;
+    // Connections are told to end once their requests are answered; open watches end at once.
+    server.draining.cancel();
+    connections.close();
+    if tokio::time::timeout(DRAIN, connections.wait()).await.is_err() {
+        tracing::warn!(connections = connections.len(), "connections were cut off");
     }
+    // Only now: until here requests under way could still read.
+    server.feed.stop();
 }
 
-async fn connection(
-    server: Arc<Server>,
-    acceptor: TlsAcceptor,
-    tcp: TcpStream,
-    graceful: Arc<GracefulShutdown>,
-    shutdown: CancellationToken,
-) {
+async fn connection(server: Arc<Server>, acceptor: TlsAcceptor, tcp: TcpStream) {
     let _ = tcp.set_nodelay(true);
-    let tls = match tokio::time::timeout(HANDSHAKE, acceptor.accept(tcp)).await {
+    let stopping = server.draining.clone();
+    let shaken = tokio::select! {
+        shaken = tokio::time::timeout(HANDSHAKE, acceptor.accept(tcp)) => shaken,
+        () = stopping.cancelled() => return,
+    };
+    let tls = match shaken {
         Ok(Ok(tls)) => tls,
         Ok(Err(error)) => {
             tracing::debug!(%error, "TLS handshake error");
@@ -105,19 +104,19 @@ async fn connection(
         .keep_alive_interval(Some(Duration::from_secs(30)))
         .keep_alive_timeout(Duration::from_secs(15))
         .max_header_list_size(1024 * 1024);
-    let served = builder.serve_connection_with_upgrades(TokioIo::new(tls), service).into_owned();
-    let watched = graceful.watcher().watch(served);
-    drop(graceful);
-    tokio::select! {
-        outcome = watched => {
-            if let Err(error) = outcome {
-                tracing::debug!(%error, "a connection ended");
+    let mut served = std::pin::pin!(builder.serve_connection_with_upgrades(TokioIo::new(tls), service));
+    let outcome = tokio::select! {
+        outcome = &mut served => outcome,
+        () = stopping.cancelled() => {
+            served.as_mut().graceful_shutdown();
+            tokio::select! {
+                outcome = &mut served => outcome,
+                () = tokio::time::sleep(DRAIN) => return,
             }
         }
-        () = async {
-            shutdown.cancelled().await;
-            tokio::time::sleep(DRAIN).await;
-        } => {}
+    };
+    if let Err(error) = outcome {
+        tracing::debug!(%error, "a connection ended");
     }
 }
 

@@ -28,9 +28,13 @@ pub enum Encoding {
 pub enum Form {
     Object,
     /// `meta.k8s.io/v1` (or `v1beta1`) `Table`.
-    Table { v1beta1: bool },
+    Table {
+        v1beta1: bool,
+    },
     /// `PartialObjectMetadata` or its list.
-    Metadata { v1beta1: bool },
+    Metadata {
+        v1beta1: bool,
+    },
 }
 
 /// The outcome of negotiating an `Accept` header.
@@ -61,6 +65,17 @@ pub struct Offer {
     /// Tables and metadata-only forms.
     pub forms: bool,
     pub watch: bool,
+}
+
+/// Refuses what no route can answer, before any work is done. What a clause asks for besides its media type is
+/// judged by [`accept`].
+pub fn produced(headers: &HeaderMap, collection: bool) -> Result<()> {
+    let header = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let fits = header.trim().is_empty()
+        || header.split(',').map(Clause::parse).any(|clause| {
+            matches!(clause.media_type.to_ascii_lowercase().as_str(), "*/*" | "application/*" | JSON | YAML | PROTOBUF)
+        });
+    if fits { Ok(()) } else { Err(Status::no_representation(if collection { WATCH_TYPES } else { OBJECT_TYPES })) }
 }
 
 /// Chooses the first clause of the `Accept` header that the route can answer.

@@ -47,6 +47,25 @@ pub fn rename(object: &mut Value, from: &str, to: &str) {
     }
 }
 
+/// Sets the field at a path, making an object of whatever stands on the way and is none. Assigning through an
+/// index would panic there.
+pub fn set(object: &mut Value, path: &[&str], value: impl Into<Value>) {
+    *entry(object, path) = value.into();
+}
+
+/// The value at a path, null where there was none; whatever stands on the way becomes an object.
+pub fn entry<'a>(object: &'a mut Value, path: &[&str]) -> &'a mut Value {
+    let mut at = object;
+    for name in path {
+        if !at.is_object() {
+            *at = Value::Object(Map::new());
+        }
+        // Indexing an object with a name inserts null where there is nothing.
+        at = &mut at[*name];
+    }
+    at
+}
+
 /// A string of the metadata; empty when absent.
 pub fn meta<'a>(object: &'a Value, field: &str) -> &'a str {
     object["metadata"][field].as_str().unwrap_or_default()

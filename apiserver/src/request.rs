@@ -30,8 +30,7 @@ impl RequestInfo {
     /// Reads a request line. A path of the API that is too short names no resource (discovery).
     pub fn new(method: &Method, uri: &Uri, query: &Query) -> Result<RequestInfo> {
         let path = uri.path();
-        let mut info =
-            RequestInfo { path: path.to_owned(), verb: lowercase(method), ..RequestInfo::default() };
+        let mut info = RequestInfo { path: path.to_owned(), verb: lowercase(method), ..RequestInfo::default() };
         let mut parts = path.split('/').filter(|part| !part.is_empty()).collect::<Vec<_>>().into_iter();
         info.prefix = match parts.next() {
             Some("api") => "api",
@@ -97,15 +96,6 @@ impl RequestInfo {
             }
         }
         Ok(info)
-    }
-
-    /// The resource as authorization sees it, with its subresource: `pods/log`.
-    pub fn resource_path(&self) -> String {
-        if self.subresource.is_empty() {
-            self.resource.clone()
-        } else {
-            format!("{}/{}", self.resource, self.subresource)
-        }
     }
 }
 
@@ -193,11 +183,10 @@ impl Query {
     pub fn number(&self, key: &str) -> Result<Option<i64>> {
         match self.get(key) {
             None | Some("") => Ok(None),
-            Some(text) => text.parse().map(Some).map_err(|_| {
-                Status::bad_request(format!(
-                    "unable to decode query parameter: strconv.ParseInt: parsing {text:?}: invalid syntax"
-                ))
-            }),
+            Some(text) => text
+                .parse()
+                .map(Some)
+                .map_err(|_| Status::bad_request(format!("strconv.ParseInt: parsing {text:?}: invalid syntax"))),
         }
     }
 }

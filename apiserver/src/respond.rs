@@ -39,7 +39,11 @@ pub const OBJECTS: Offer = Offer { protobuf: true, forms: true, watch: false };
 
 /// Answers a status in the encoding that the client accepts, and in JSON otherwise.
 pub fn status(context: &Context, status: &Status) -> Result<Response<Body>> {
-    let accepted = negotiate::accept(&context.headers, OBJECTS).unwrap_or(Accepted::JSON);
+    let accepted = match status.code {
+        // The client said what it does not accept, not what it does.
+        StatusCode::NOT_ACCEPTABLE => Accepted::JSON,
+        _ => negotiate::accept(&context.headers, OBJECTS).unwrap_or(Accepted::JSON),
+    };
     Ok(status_in(accepted, status))
 }
 
@@ -54,7 +58,8 @@ pub fn status_in(accepted: Accepted, status: &Status) -> Response<Body> {
         Some(ty) => {
             let bytes = protobuf::encode(ty, "v1", "Status", &tree);
             let mut response = body::response(status.code, negotiate::PROTOBUF, bytes);
-            if let Some(seconds) = status.details.as_ref().map(|details| details.retry_after_seconds).filter(|s| *s > 0) {
+            if let Some(seconds) = status.details.as_ref().map(|details| details.retry_after_seconds).filter(|s| *s > 0)
+            {
                 response.headers_mut().insert(http::header::RETRY_AFTER, seconds.into());
             }
             response
@@ -79,7 +84,14 @@ pub fn object(context: &Context, target: &Target, object: Value, code: StatusCod
 }
 
 /// Answers an object of another kind, such as a scale or a review, given as a tree.
-pub fn tree(context: &Context, group: &str, version: &str, kind: &str, tree: &Value, code: StatusCode) -> Result<Response<Body>> {
+pub fn tree(
+    context: &Context,
+    group: &str,
+    version: &str,
+    kind: &str,
+    tree: &Value,
+    code: StatusCode,
+) -> Result<Response<Body>> {
     let accepted = negotiate::accept(&context.headers, Offer { forms: false, ..OBJECTS })?;
     let ty = apiserver_schema::builtin(group, version, kind)
         .ok_or_else(|| Status::internal(format!("no type for {kind}")))?;
@@ -124,8 +136,7 @@ fn answer(target: &Target, accepted: Accepted, json: Bytes, code: StatusCode) ->
         (Encoding::Protobuf, Form::Table { .. }) => Err(Status::not_acceptable("application/json, application/yaml")),
         (Encoding::Protobuf, Form::Object) => {
             let tree: Value = serde_json::from_slice(&json).map_err(Status::internal)?;
-            let bytes =
-                protobuf::encode(&target.version.ty, &target.api_version(), &target.resource().kind, &tree);
+            let bytes = protobuf::encode(&target.version.ty, &target.api_version(), &target.resource().kind, &tree);
             Ok(body::response(code, negotiate::PROTOBUF, bytes))
         }
         (Encoding::Protobuf, Form::Metadata { v1beta1 }) => {
@@ -209,7 +220,7 @@ fn pretty(json: &str) -> Vec<u8> {
 
 /// A cached object's JSON in the request's version.
 pub fn json_of(target: &Target, object: &Object) -> Result<Bytes> {
-    let json = object.json().map_err(|problem| Status::internal(&problem.reason.0))?;
+    let json = object.json().map_err(|problem| Status::internal(problem))?;
     if target.is_storage_version() {
         return Ok(json.clone());
     }
@@ -233,11 +244,8 @@ pub fn partial_metadata(json: &[u8], v1beta1: bool) -> Result<Vec<u8>> {
     }
     let shell: Shell<'_> = serde_json::from_slice(json).map_err(Status::internal)?;
     let metadata = shell.metadata.map_or("{}", RawValue::get);
-    Ok(format!(
-        r#"{{"kind":"PartialObjectMetadata","apiVersion":"{}","metadata":{metadata}}}"#,
-        meta_version(v1beta1)
-    )
-    .into_bytes())
+    Ok(format!(r#"{{"kind":"PartialObjectMetadata","apiVersion":"{}","metadata":{metadata}}}"#, meta_version(v1beta1))
+        .into_bytes())
 }
 
 fn meta_version(v1beta1: bool) -> &'static str {
@@ -337,6 +345,12 @@ pub fn list(
     meta: ListMeta,
 ) -> Result<Response<Body>> {
     let accepted = negotiate::accept(&context.headers, OBJECTS)?;
+    let objects: Vec<Arc<Object>> = objects.collect();
+    // A list that left out what cannot be read would tell controllers that it is gone.
+    if let Some(problem) = objects.iter().find_map(|object| object.json().err()) {
+        return Err(Status::internal(problem));
+    }
+    let objects = objects.into_iter();
     match (accepted.form, accepted.encoding) {
         (Form::Object, Encoding::Json) if !accepted.pretty && target.is_storage_version() => {
             Ok(stream_json(target, objects, &meta))
@@ -537,9 +551,7 @@ fn protobuf_messages(api_version: &str, kind: &str, meta: &ListMeta, messages: V
         Some(Bytes::from(chunk))
     });
     let mut response = Response::new(body::stream(futures::stream::iter(chunks)));
-    response
-        .headers_mut()
-        .insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static(negotiate::PROTOBUF));
+    response.headers_mut().insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static(negotiate::PROTOBUF));
     response
 }
 
@@ -586,7 +598,7 @@ impl Target {
     pub fn to_storage(&self, object: &mut Value) {
         if let Some(storage) = self.resource().storage.as_ref().filter(|_| !self.is_storage_version()) {
             self.resource().hooks.convert(object, &self.api_version(), &storage.api_version);
-            object["apiVersion"] = storage.api_version.as_str().into();
+            object::set(object, &["apiVersion"], storage.api_version.as_str());
         }
     }
 
@@ -595,7 +607,7 @@ impl Target {
         if let Some(storage) = self.resource().storage.as_ref().filter(|_| !self.is_storage_version()) {
             let api_version = self.api_version();
             self.resource().hooks.convert(object, &storage.api_version, &api_version);
-            object["apiVersion"] = api_version.into();
+            object::set(object, &["apiVersion"], api_version);
         }
     }
 }

@@ -6,17 +6,21 @@ use hyper::body::Incoming;
 use crate::body::{self, Body};
 use crate::context::{Context, Target};
 use crate::status::{Result, Status};
-use crate::{discovery, health, subresources, verbs};
+use crate::{discovery, health, negotiate, openapi, respond, subresources, verbs};
 
 /// Serves a request that is allowed.
 pub async fn route(context: &Context, request: Request<Incoming>) -> Result<Response<Body>> {
     if context.info.is_resource {
         return resource(context, request).await;
     }
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return Err(Status::no_such_path());
-    }
     let path = context.info.path.trim_end_matches('/');
+    let is_health = ["/healthz", "/livez", "/readyz"]
+        .iter()
+        .any(|root| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')));
+    // Upstream's health checks and its index of groups do not look at the method.
+    if !is_health && path != "/apis" && *request.method() != Method::GET {
+        return Err(Status::method_not_allowed());
+    }
     match path {
         "" => Ok(discovery::index(context)),
         "/api" => discovery::legacy_versions(context),
@@ -27,18 +31,25 @@ pub async fn route(context: &Context, request: Request<Incoming>) -> Result<Resp
             "text/plain; version=0.0.4; charset=utf-8",
             context.server.metrics.text(),
         )),
-        "/openid/v1/jwks" | "/.well-known/openid-configuration" => Err(Status::no_such_path()),
-        _ if path.starts_with("/healthz") || path.starts_with("/livez") || path.starts_with("/readyz") => {
-            health::check(context, path).await
-        }
+        _ if is_health => health::check(context, path).await,
+        _ if path.starts_with("/openapi/") => openapi::serve(context, path).await,
+        _ if path.starts_with("/apis/") && !is_group(context) => Ok(body::page_not_found()),
         _ if path.starts_with("/api/") || path.starts_with("/apis/") => discovery::group_or_version(context),
-        _ => Err(Status::no_such_path()),
+        _ => Ok(body::page_not_found()),
     }
+}
+
+/// Whether the group of the path is served in any version.
+fn is_group(context: &Context) -> bool {
+    context.server.all().iter().any(|served| served.resource.group == context.info.group)
 }
 
 /// Serves a request about a resource.
 async fn resource(context: &Context, request: Request<Incoming>) -> Result<Response<Body>> {
     let info = &context.info;
+    if !is_group(context) {
+        return Ok(body::page_not_found());
+    }
     let served = context.server.served(&info.group, &info.resource).ok_or_else(Status::no_such_path)?;
     let version = served.resource.version(&info.version).ok_or_else(Status::no_such_path)?;
     let is_core = info.prefix == "api";
@@ -52,9 +63,31 @@ async fn resource(context: &Context, request: Request<Incoming>) -> Result<Respo
     if !info.subresource.is_empty() {
         return subresources::route(context, &target, request).await;
     }
-    let not_allowed = || Status::method_not_allowed(target.group_resource(), info.verb);
-    if !target.resource().verbs.contains(info.verb) {
+    let not_allowed = Status::method_not_allowed;
+    let own = target.resource();
+    // A resource that only answers has no objects to name.
+    if !info.name.is_empty() && own.storage.is_none() && !own.verbs.contains("get") {
+        return Err(Status::no_such_path());
+    }
+    // Across all namespaces there is only reading.
+    let everywhere = own.namespaced && info.namespace.is_empty();
+    if !own.verbs.contains(info.verb)
+        || *request.method() == Method::HEAD
+        || (everywhere && !matches!(info.verb, "list" | "watch"))
+    {
         return Err(not_allowed());
+    }
+    negotiate::produced(&context.headers, matches!(info.verb, "list" | "watch"))?;
+    if own.plural == "endpoints" {
+        context.warn("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice");
+    }
+    if own.plural == "componentstatuses" {
+        // There is nothing to probe: the other components are not at known addresses.
+        context.warn("v1 ComponentStatus is deprecated in v1.19+");
+        return match info.verb {
+            "list" => respond::list_of(context, &target, Vec::new(), 0),
+            _ => Err(Status::not_found(target.group_resource(), &info.name)),
+        };
     }
     match info.verb {
         "get" => verbs::get::get(context, &target).await,

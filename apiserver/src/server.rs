@@ -15,6 +15,7 @@ use apiserver_storage::etcd::{EtcdOptions, EtcdStore};
 use apiserver_storage::memory::MemoryStore;
 use apiserver_watch_cache::Feed;
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
 use crate::admission::{self, Plugin};
 use crate::allocations::{Allocations, ServiceRanges};
@@ -26,6 +27,7 @@ use crate::flags::Flags;
 use crate::kubelet::Kubelets;
 use crate::max_in_flight::MaxInFlight;
 use crate::metrics::Metrics;
+use crate::openapi::Documents;
 use crate::resources::builtin;
 use crate::status::{Result, Status};
 use crate::storage::{ObjectStore, ROOT};
@@ -45,8 +47,12 @@ pub struct Server {
     pub metrics: Metrics,
     pub max_in_flight: MaxInFlight,
     pub kubelets: Kubelets,
+    pub openapi: Documents,
     bootstrapped: AtomicBool,
-    stopping: AtomicBool,
+    /// Cancelled once the server is told to stop: health says so.
+    pub stopping: CancellationToken,
+    /// Cancelled once it serves nothing new: open watches end.
+    pub draining: CancellationToken,
 }
 
 /// Settings that requests read.
@@ -82,10 +88,8 @@ impl Server {
             order.push(Arc::clone(&entry));
             served.insert(key, entry);
         }
-        let service_ranges = ServiceRanges {
-            addresses: flags.service_cluster_ip_range,
-            node_ports: flags.service_node_port_range,
-        };
+        let service_ranges =
+            ServiceRanges { addresses: flags.service_cluster_ip_range, node_ports: flags.service_node_port_range };
         let names: Vec<&str> = admission::plugins().iter().map(|plugin| plugin.name()).collect();
         for name in flags.enable_admission_plugins.iter().chain(&flags.disable_admission_plugins) {
             anyhow::ensure!(
@@ -120,8 +124,10 @@ impl Server {
             metrics: Metrics::new()?,
             max_in_flight: MaxInFlight::new(flags.max_requests_inflight, flags.max_mutating_requests_inflight),
             kubelets: Kubelets::new(flags)?,
+            openapi: Documents::default(),
             bootstrapped: AtomicBool::new(false),
-            stopping: AtomicBool::new(false),
+            stopping: CancellationToken::new(),
+            draining: CancellationToken::new(),
         }))
     }
 
@@ -158,7 +164,7 @@ impl Server {
         let objects = self.objects(group, resource)?;
         let key = objects.key(namespace, name);
         if let Some(object) = objects.cache.get(&key) {
-            let json = object.json().map_err(|problem| Status::internal(&problem.reason.0))?;
+            let json = object.json().map_err(|problem| Status::internal(problem))?;
             return Ok(Some(facts::read(json, &[]).map_err(Status::internal)?.uid.to_string()));
         }
         Ok(objects.read(&key).await?.map(|(object, _)| crate::object::meta(&object, "uid").to_owned()))
@@ -188,10 +194,8 @@ impl Server {
 
     /// Waits until every cache has its first contents.
     pub async fn caches_ready(&self) -> Result<()> {
-        for served in &self.order {
-            if let Some(objects) = &served.objects {
-                objects.cache.ready().await?;
-            }
+        for objects in self.order.iter().filter_map(|served| served.objects.as_ref()) {
+            objects.ready().await?;
         }
         Ok(())
     }
@@ -203,14 +207,6 @@ impl Server {
     /// Whether the objects that every cluster begins with are there.
     pub fn is_bootstrapped(&self) -> bool {
         self.bootstrapped.load(Ordering::Acquire)
-    }
-
-    pub fn set_stopping(&self) {
-        self.stopping.store(true, Ordering::Release);
-    }
-
-    pub fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::Acquire)
     }
 }
 
@@ -242,9 +238,9 @@ async fn open_store(flags: &Flags) -> anyhow::Result<Arc<dyn Store>> {
     }
     match flags.storage.as_deref() {
         Some("memory") => Ok(MemoryStore::new()),
-        Some(directory) => {
-            Ok(EmbeddedStore::open(Path::new(directory)).await.with_context(|| format!("cannot use the store in {directory}"))?)
-        }
+        Some(directory) => Ok(EmbeddedStore::open(Path::new(directory))
+            .await
+            .with_context(|| format!("cannot use the store in {directory}"))?),
         None => anyhow::bail!("--etcd-servers or --storage must be specified"),
     }
 }

@@ -90,7 +90,8 @@ impl Status {
 
     /// The path names nothing that this server serves.
     pub fn no_such_path() -> Self {
-        let mut status = Self::new(StatusCode::NOT_FOUND, "NotFound", "the server could not find the requested resource");
+        let mut status =
+            Self::new(StatusCode::NOT_FOUND, "NotFound", "the server could not find the requested resource");
         status.details = Some(Details::default());
         status
     }
@@ -101,9 +102,8 @@ impl Status {
 
     /// A generated name was taken, and so were the further tries.
     pub fn generate_name_conflict(of: GroupResource<'_>, name: &str) -> Self {
-        let message = format!(
-            "{of} {name:?} already exists, the server was not able to generate a unique name for the object"
-        );
+        let message =
+            format!("{of} {name:?} already exists, the server was not able to generate a unique name for the object");
         let mut status = Self::new(StatusCode::CONFLICT, "AlreadyExists", message).about(of, name);
         if let Some(details) = &mut status.details {
             details.retry_after_seconds = 1;
@@ -146,18 +146,6 @@ impl Status {
         Status { code: StatusCode::OK, reason: "", message: String::new(), details: Some(details), list_continue: None }
     }
 
-    /// Options of a delete that contradict each other.
-    pub fn invalid_delete_options(field: &str, value: String, why: &str) -> Self {
-        let mut errors = ErrorList::default();
-        errors.0.push(crate::field::Error {
-            kind: crate::field::ErrorType::Invalid,
-            field: field.to_owned(),
-            bad_value: Some(value),
-            detail: why.to_owned(),
-        });
-        Self::invalid("meta.k8s.io", "DeleteOptions", "", &errors)
-    }
-
     pub fn unauthorized() -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "Unauthorized", "Unauthorized")
     }
@@ -184,41 +172,47 @@ impl Status {
         status
     }
 
-    /// A patch that is well formed but does not fit the object.
-    pub fn unprocessable(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", message)
+    /// A refused patch, by the code, reason and message that upstream gives it.
+    pub fn of_patch(code: u16, reason: &'static str, message: String) -> Self {
+        let code = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut status = Self::new(code, reason, message);
+        status.details = (code == StatusCode::UNPROCESSABLE_ENTITY).then(Details::default);
+        status
     }
 
-    /// A query parameter that breaks the rules of `PatchOptions`.
-    pub fn unprocessable_option(message: &str, field: &str) -> Self {
-        let (kind, detail) = message.split_once(": ").unwrap_or(("", message));
-        let reason = if detail.starts_with("Required") { "FieldValueRequired" } else { "FieldValueForbidden" };
+    /// A patched object that does not decode, with the patched object in the message as upstream shows it.
+    pub fn undecodable_patch(patched: &str, why: impl fmt::Display) -> Self {
+        let message = format!("Invalid value: {patched:?}: {why}");
+        let mut status =
+            Self::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", format!(" \"\" is invalid: patch: {message}"));
+        let cause = Cause { reason: "FieldValueInvalid".to_owned(), message, field: "patch".to_owned() };
+        status.details = Some(Details { causes: vec![cause], ..Details::default() });
+        status
+    }
+
+    /// An error without a reason, which upstream answers for mistakes that it does not classify.
+    pub fn unclassified(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "", message)
+    }
+
+    /// Options of a request that are wrong.
+    pub fn invalid_options(kind: &str, reason: &str, field: &str, detail: &str) -> Self {
         let mut status = Self::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             "Invalid",
-            format!("PatchOptions.meta.k8s.io \"\" is invalid: {kind}: {detail}"),
+            format!("{kind}.meta.k8s.io \"\" is invalid: {field}: {detail}"),
         );
         status.details = Some(Details {
             group: "meta.k8s.io".to_owned(),
-            kind: "PatchOptions".to_owned(),
+            kind: kind.to_owned(),
             causes: vec![Cause { reason: reason.to_owned(), message: detail.to_owned(), field: field.to_owned() }],
             ..Details::default()
         });
         status
     }
 
-    /// A refused patch, by the code, reason and message that upstream gives it.
-    pub fn of_patch(code: u16, reason: &'static str, message: String) -> Self {
-        Self::new(StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), reason, message)
-    }
-
-    pub fn method_not_allowed(of: GroupResource<'_>, verb: &str) -> Self {
-        let message = match verb {
-            "create" | "update" | "patch" | "delete" | "get" | "list" | "watch" => {
-                "the server does not allow this method on the requested resource".to_owned()
-            }
-            _ => format!("{verb} is not supported on resources of kind \"{of}\""),
-        };
+    pub fn method_not_allowed() -> Self {
+        let message = "the server does not allow this method on the requested resource";
         let mut status = Self::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message);
         status.details = Some(Details::default());
         status
@@ -230,6 +224,22 @@ impl Status {
             "NotAcceptable",
             format!("only the following media types are accepted: {accepted}"),
         )
+    }
+
+    /// No route answers in what the client accepts.
+    pub fn no_representation(available: &str) -> Self {
+        let message = format!("406: Not Acceptable\n\nAvailable representations: {available}");
+        let mut status = Self::new(StatusCode::NOT_ACCEPTABLE, "NotAcceptable", message);
+        status.details = Some(Details::default());
+        status
+    }
+
+    /// No route takes the media type of the body.
+    pub fn unknown_patch_type() -> Self {
+        let mut status =
+            Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType", "415: Unsupported Media Type");
+        status.details = Some(Details::default());
+        status
     }
 
     pub fn unsupported_media_type(accepted: &str) -> Self {
@@ -254,7 +264,7 @@ impl Status {
         let mut status = Self::new(
             StatusCode::GATEWAY_TIMEOUT,
             "Timeout",
-            format!("Too large resource version: {asked}, current: {current}"),
+            format!("Timeout: Too large resource version: {asked}, current: {current}"),
         );
         status.details = Some(Details {
             causes: vec![Cause {
@@ -266,10 +276,6 @@ impl Status {
             ..Details::default()
         });
         status
-    }
-
-    pub fn timeout(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::GATEWAY_TIMEOUT, "Timeout", message)
     }
 
     pub fn too_many_requests(message: impl Into<String>, retry_after_seconds: u32) -> Self {
@@ -339,9 +345,12 @@ impl From<apiserver_watch_cache::Error> for Status {
     fn from(error: apiserver_watch_cache::Error) -> Self {
         use apiserver_watch_cache::Error::*;
         match error {
-            Timeout { asked, current } => Status::too_large_resource_version(asked, current),
+            Timeout { asked, current } | TooLarge { asked, current } => {
+                Status::too_large_resource_version(asked, current)
+            }
+            Expired(expired) => expired.into(),
+            Closed => Status::unavailable("the server is shutting down"),
             Store(error) => Status::internal(error),
-            error => Status::internal(error),
         }
     }
 }

@@ -80,6 +80,24 @@ impl ObjectStore {
         start..end
     }
 
+    /// Waits a little for the cache to have its first contents.
+    ///
+    /// # Errors
+    /// 429 with a hint when to come back, as upstream, while the store cannot be read yet.
+    pub async fn ready(&self) -> Result<()> {
+        match tokio::time::timeout(Cache::FRESH_TIMEOUT, self.cache.ready()).await {
+            Ok(outcome) => Ok(outcome?),
+            Err(_) => Err(Status::too_many_requests("storage is (re)initializing", 1)),
+        }
+    }
+
+    /// Waits until the cache has all that was written before; see [`ObjectStore::ready`].
+    pub async fn consistent(&self) -> Result<()> {
+        self.ready().await?;
+        self.cache.consistent().await?;
+        Ok(())
+    }
+
     /// Writes a new object.
     pub async fn create(&self, key: &str, object: &Value) -> Result<Created> {
         let bytes = self.format.encode(object);
@@ -113,6 +131,15 @@ impl ObjectStore {
         }
     }
 
+    /// A written object as it reads back: protobuf does not tell an empty list from none.
+    pub fn written(&self, key: &str, object: Value, revision: Revision) -> Result<Value> {
+        if !has_empty(&object) {
+            return Ok(object);
+        }
+        let value = self.format.encode(&object);
+        self.format.tree(&KeyValue { key: key.to_owned(), value, create_revision: revision, mod_revision: revision })
+    }
+
     /// The object's tree as the store has it now: a linearizable read past the cache.
     pub async fn read(&self, key: &str) -> Result<Option<(Value, Revision)>> {
         match self.store.get(key, None).await?.value {
@@ -126,6 +153,15 @@ impl ObjectStore {
         let Some(object) = self.cache.get(key) else { return Ok(None) };
         let json = object.json().map_err(|problem| Status::internal(problem.to_string()))?;
         Ok(Some((serde_json::from_slice(json).map_err(Status::internal)?, object.revision())))
+    }
+}
+
+/// Whether there is an empty list or map anywhere in a tree.
+fn has_empty(tree: &Value) -> bool {
+    match tree {
+        Value::Array(items) => items.is_empty() || items.iter().any(has_empty),
+        Value::Object(fields) => fields.is_empty() || fields.values().any(has_empty),
+        _ => false,
     }
 }
 
@@ -189,8 +225,8 @@ impl Format {
     }
 
     fn finish(&self, mut tree: Value, version: String, out: &mut Vec<u8>) {
-        tree["apiVersion"] = self.storage.api_version.as_str().into();
-        tree["kind"] = self.kind.as_str().into();
+        object::set(&mut tree, &["apiVersion"], self.storage.api_version.as_str());
+        object::set(&mut tree, &["kind"], self.kind.as_str());
         object::set_meta(&mut tree, "resourceVersion", Some(version.into()));
         json::encode(&self.storage.ty, &tree, out);
     }

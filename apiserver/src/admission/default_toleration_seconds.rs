@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::{Attributes, Operation, Plugin};
+use crate::object;
 use crate::status::Result;
 
 pub struct DefaultTolerationSeconds;
@@ -31,7 +32,7 @@ impl Plugin for DefaultTolerationSeconds {
             }
         }
         if all.len() > tolerations.len() {
-            pod["spec"]["tolerations"] = Value::Array(all);
+            object::set(pod, &["spec", "tolerations"], Value::Array(all));
         }
         Ok(())
     }

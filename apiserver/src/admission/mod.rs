@@ -2,6 +2,7 @@
 //!
 //! [`plugins`] is the list. A plugin is one file: its doc, its code, its tests.
 
+use apiserver_apply::managed_fields;
 use async_trait::async_trait;
 use serde_json::Value;
 
@@ -18,11 +19,25 @@ pub use service_account::suffix as random_suffix;
 
 /// Plugins of kube-apiserver that are not built yet; naming them is no error, so that kubeadm manifests start.
 pub const NOT_YET: &[&str] = &[
-    "AlwaysPullImages", "CertificateApproval", "CertificateSigning", "CertificateSubjectRestriction",
-    "ClusterTrustBundleAttest", "DefaultIngressClass", "DefaultStorageClass", "LimitRanger",
-    "MutatingAdmissionPolicy", "MutatingAdmissionWebhook", "NodeRestriction", "OwnerReferencesPermissionEnforcement",
-    "PersistentVolumeClaimResize", "PodSecurity", "ResourceQuota", "RuntimeClass", "StorageObjectInUseProtection",
-    "ValidatingAdmissionPolicy", "ValidatingAdmissionWebhook",
+    "AlwaysPullImages",
+    "CertificateApproval",
+    "CertificateSigning",
+    "CertificateSubjectRestriction",
+    "ClusterTrustBundleAttest",
+    "DefaultIngressClass",
+    "DefaultStorageClass",
+    "LimitRanger",
+    "MutatingAdmissionPolicy",
+    "MutatingAdmissionWebhook",
+    "NodeRestriction",
+    "OwnerReferencesPermissionEnforcement",
+    "PersistentVolumeClaimResize",
+    "PodSecurity",
+    "ResourceQuota",
+    "RuntimeClass",
+    "StorageObjectInUseProtection",
+    "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionWebhook",
 ];
 
 /// What is about to be done.
@@ -85,8 +100,16 @@ pub fn plugins() -> Vec<Box<dyn Plugin>> {
 
 /// Runs every plugin's mutating half.
 pub async fn admit(attributes: &Attributes<'_>, object: &mut Value) -> Result<()> {
+    let owners = object["metadata"].get("managedFields").cloned();
     for plugin in &attributes.context.server.admission {
         plugin.admit(attributes, object).await?;
+    }
+    // No plugin may leave ownership in a state that the next write could not read.
+    if let Err(problem) = managed_fields::validate(object["metadata"].get("managedFields")) {
+        attributes.context.warn(format!(
+            ".metadata.managedFields was in an invalid state after admission; this could be caused by an outdated mutating admission controller; please fix your requests: {problem}"
+        ));
+        crate::object::set_meta(object, "managedFields", owners);
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use super::{Attributes, Operation, Plugin};
+use crate::object;
 use crate::status::{GroupResource, Result, Status};
 
 pub struct Priority;
@@ -23,7 +24,7 @@ impl Plugin for Priority {
             if let Some(old) = attributes.old {
                 for field in ["priority", "preemptionPolicy"] {
                     if pod["spec"][field].is_null() && !old["spec"][field].is_null() {
-                        pod["spec"][field] = old["spec"][field].clone();
+                        object::set(pod, &["spec", field], old["spec"][field].clone());
                     }
                 }
             }
@@ -35,10 +36,14 @@ impl Plugin for Priority {
         let server = &attributes.context.server;
         let class_name = pod["spec"]["priorityClassName"].as_str().unwrap_or_default().to_owned();
         let (value, policy) = if class_name.is_empty() {
-            match server.list_cached("scheduling.k8s.io", "priorityclasses")?.into_iter().filter(is_default).max_by_key(priority)
+            match server
+                .list_cached("scheduling.k8s.io", "priorityclasses")?
+                .into_iter()
+                .filter(is_default)
+                .max_by_key(priority)
             {
                 Some(class) => {
-                    pod["spec"]["priorityClassName"] = class["metadata"]["name"].clone();
+                    object::set(pod, &["spec", "priorityClassName"], class["metadata"]["name"].clone());
                     (priority(&class), class["preemptionPolicy"].clone())
                 }
                 None => (0, "PreemptLowerPriority".into()),
@@ -64,9 +69,13 @@ impl Plugin for Priority {
                 ),
             ));
         }
-        pod["spec"]["priority"] = value.into();
+        object::set(pod, &["spec", "priority"], value);
         if pod["spec"]["preemptionPolicy"].is_null() {
-            pod["spec"]["preemptionPolicy"] = if policy.is_null() { "PreemptLowerPriority".into() } else { policy };
+            object::set(
+                pod,
+                &["spec", "preemptionPolicy"],
+                if policy.is_null() { "PreemptLowerPriority".into() } else { policy },
+            );
         }
         Ok(())
     }

@@ -27,10 +27,10 @@ impl Plugin for ServiceAccount {
             return Ok(());
         }
         if pod["spec"]["serviceAccountName"].as_str().unwrap_or_default().is_empty() {
-            pod["spec"]["serviceAccountName"] = "default".into();
+            object::set(pod, &["spec", "serviceAccountName"], "default");
         }
         let name = pod["spec"]["serviceAccountName"].as_str().unwrap_or_default().to_owned();
-        pod["spec"]["serviceAccount"] = name.as_str().into();
+        object::set(pod, &["spec", "serviceAccount"], name.as_str());
         let server = &attributes.context.server;
         let Some(account) = server.find("", "serviceaccounts", attributes.namespace, &name).await? else {
             return Err(Status::forbidden(
@@ -51,7 +51,7 @@ impl Plugin for ServiceAccount {
         }
         let no_pull_secrets = pod["spec"]["imagePullSecrets"].as_array().is_none_or(Vec::is_empty);
         if no_pull_secrets && account["imagePullSecrets"].as_array().is_some_and(|list| !list.is_empty()) {
-            pod["spec"]["imagePullSecrets"] = account["imagePullSecrets"].clone();
+            object::set(pod, &["spec", "imagePullSecrets"], account["imagePullSecrets"].clone());
         }
         Ok(())
     }
@@ -75,7 +75,8 @@ impl Plugin for ServiceAccount {
 /// Adds the projected token volume and its mounts, where a container mounts nothing there itself.
 fn mount_token(pod: &mut Value) {
     let volumes = pod["spec"]["volumes"].as_array().cloned().unwrap_or_default();
-    let existing = volumes.iter().filter_map(|volume| volume["name"].as_str()).find(|name| name.starts_with("kube-api-access-"));
+    let existing =
+        volumes.iter().filter_map(|volume| volume["name"].as_str()).find(|name| name.starts_with("kube-api-access-"));
     let volume_name = existing.map_or_else(|| format!("kube-api-access-{}", suffix()), str::to_owned);
     let has_volume = existing.is_some();
     let mut mounted = false;
@@ -86,7 +87,7 @@ fn mount_token(pod: &mut Value) {
                 continue;
             }
             mounts.push(json!({"name": volume_name, "readOnly": true, "mountPath": MOUNT}));
-            container["volumeMounts"] = Value::Array(mounts);
+            object::set(container, &["volumeMounts"], Value::Array(mounts));
             mounted = true;
         }
     }
@@ -105,7 +106,7 @@ fn mount_token(pod: &mut Value) {
                 "defaultMode": 420,
             },
         }));
-        pod["spec"]["volumes"] = Value::Array(volumes);
+        object::set(pod, &["spec", "volumes"], Value::Array(volumes));
     }
 }
 

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::{Attributes, Operation, Plugin};
+use crate::object;
 use crate::status::Result;
 
 pub struct TaintNodesByCondition;
@@ -23,7 +24,7 @@ impl Plugin for TaintNodesByCondition {
         let mut taints = node["spec"]["taints"].as_array().cloned().unwrap_or_default();
         if !taints.iter().any(|taint| taint["key"] == NOT_READY && taint["effect"] == "NoSchedule") {
             taints.push(json!({"key": NOT_READY, "effect": "NoSchedule"}));
-            node["spec"]["taints"] = Value::Array(taints);
+            object::set(node, &["spec", "taints"], Value::Array(taints));
         }
         Ok(())
     }

@@ -217,6 +217,13 @@ impl Tokens {
         Err(Refused("invalid bearer token".to_owned()))
     }
 
+    /// Whether the store, past the cache, has exactly this object.
+    async fn is_stored(&self, server: &Server, resource: &str, namespace: &str, bound: &Ref) -> bool {
+        let Ok(objects) = server.objects("", resource) else { return false };
+        let found = objects.read(&objects.key(namespace, &bound.name)).await;
+        matches!(found, Ok(Some((object, _))) if object::meta(&object, "uid") == bound.uid)
+    }
+
     /// What a token is bound to must be what it was when the token was made.
     async fn still_there(
         &self,
@@ -231,6 +238,8 @@ impl Tokens {
             .map_err(|status| Refused(status.message))?;
         match found {
             Some(uid) if uid == bound.uid => Ok(()),
+            // The cache may still show the one before.
+            Some(_) if self.is_stored(server, resource, namespace, bound).await => Ok(()),
             Some(_) => Err(Refused(format!("{resource} {namespace}/{} has another uid than the token", bound.name))),
             None => Err(Refused(format!("{resource} {namespace}/{} does not exist", bound.name))),
         }

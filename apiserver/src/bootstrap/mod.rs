@@ -19,14 +19,17 @@ pub async fn run(server: Arc<Server>, port: u16) {
     let mut wait = Duration::from_millis(50);
     while let Err(status) = all(&server, port).await {
         tracing::warn!(error = status.message, "the objects that every cluster begins with could not be made, trying again");
-        tokio::time::sleep(wait).await;
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = server.stopping.cancelled() => return,
+        }
         wait = (wait * 2).min(Duration::from_secs(5));
     }
     server.set_bootstrapped();
     loop {
-        tokio::time::sleep(Duration::from_secs(10)).await;
-        if server.is_stopping() {
-            return;
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_secs(10)) => {}
+            () = server.stopping.cancelled() => return,
         }
         for outcome in [system_namespaces(&server).await, kubernetes_service(&server, port).await] {
             if let Err(status) = outcome {

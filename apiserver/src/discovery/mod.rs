@@ -35,12 +35,26 @@ pub fn version() -> Response<Body> {
 
 /// The paths of the root.
 pub fn index(context: &Context) -> Response<Body> {
-    let mut paths = vec!["/.well-known/openid-configuration".to_owned(), "/api".into(), "/api/v1".into(), "/apis".into()];
+    let mut paths =
+        vec!["/.well-known/openid-configuration".to_owned(), "/api".into(), "/api/v1".into(), "/apis".into()];
     for (group, versions) in named_groups(context) {
         paths.push(format!("/apis/{group}"));
         paths.extend(versions.iter().map(|version| format!("/apis/{group}/{version}")));
     }
-    paths.extend(["/healthz", "/livez", "/metrics", "/readyz", "/version"].map(str::to_owned));
+    paths.extend(
+        [
+            "/apis/",
+            "/healthz",
+            "/livez",
+            "/metrics",
+            "/openapi/v2",
+            "/openapi/v3",
+            "/openapi/v3/",
+            "/readyz",
+            "/version",
+        ]
+        .map(str::to_owned),
+    );
     paths.sort();
     let text = serde_json::to_string_pretty(&json!({"paths": paths})).unwrap_or_default();
     body::response(StatusCode::OK, negotiate::JSON, text)
@@ -52,7 +66,7 @@ pub fn legacy_versions(context: &Context) -> Result<Response<Body>> {
     }
     let address = format!("{}:6443", context.server.options.advertise_address);
     let tree = json!({
-        "kind": "APIVersions", "apiVersion": "v1", "versions": ["v1"],
+        "kind": "APIVersions", "versions": ["v1"],
         "serverAddressByClientCIDRs": [{"clientCIDR": "0.0.0.0/0", "serverAddress": address}],
     });
     answer(context, "", "APIVersions", &tree)
@@ -62,7 +76,8 @@ pub fn groups(context: &Context) -> Result<Response<Body>> {
     if wants_aggregated(context) {
         return Ok(aggregated(context, false));
     }
-    let groups: Vec<Value> = named_groups(context).iter().map(|(group, versions)| group_tree(group, versions)).collect();
+    let groups: Vec<Value> =
+        named_groups(context).iter().map(|(group, versions)| group_tree(group, versions)).collect();
     answer(context, "", "APIGroupList", &json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}))
 }
 
@@ -91,10 +106,14 @@ pub fn group_or_version(context: &Context) -> Result<Response<Body>> {
         return Err(Status::no_such_path());
     }
     resources.sort_by(|a, b| a["name"].as_str().cmp(&b["name"].as_str()));
-    let tree = json!({
+    let mut tree = json!({
         "kind": "APIResourceList", "apiVersion": "v1",
         "groupVersion": api_version(&info.group, &info.version), "resources": resources,
     });
+    // The documents of the core group are older than the version that others name.
+    if info.group.is_empty() {
+        crate::object::clear(&mut tree, "apiVersion");
+    }
     answer(context, "", "APIResourceList", &tree)
 }
 

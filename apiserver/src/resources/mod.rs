@@ -6,6 +6,7 @@
 pub mod builtin;
 pub mod hooks;
 pub mod names;
+pub mod ownership;
 
 use std::sync::Arc;
 

@@ -9,8 +9,8 @@ use crate::authz::{Attributes, Decision};
 use crate::body::{self, Body, Expected, FieldValidation};
 use crate::context::{Context, Target};
 use crate::field::{ErrorList, Path};
-use crate::respond;
 use crate::status::{Result, Status};
+use crate::{object, respond};
 
 fn decode(context: &Context, target: &Target, bytes: &Bytes) -> Result<Value> {
     let expected = Expected::of(target.resource(), &target.version);
@@ -31,8 +31,8 @@ pub fn user_info(user: &User) -> Value {
 
 pub fn self_review(context: &Context, target: &Target, bytes: &Bytes) -> Result<Response<Body>> {
     let mut review = decode(context, target, bytes)?;
-    crate::object::set_meta(&mut review, "creationTimestamp", Some(crate::object::now()));
-    review["status"] = json!({"userInfo": user_info(&context.user)});
+    object::set_meta(&mut review, "creationTimestamp", Some(object::now()));
+    object::set(&mut review, &["status"], json!({"userInfo": user_info(&context.user)}));
     respond::object(context, target, review, StatusCode::CREATED)
 }
 
@@ -45,7 +45,7 @@ pub fn rules(context: &Context, target: &Target, bytes: &Bytes) -> Result<Respon
     let server = &context.server;
     let rules = server.authorization.rbac.rules(server, &context.user, &namespace);
     let (paths, resources): (Vec<_>, Vec<_>) = rules.iter().partition(|rule| !rule.non_resource_urls.is_empty());
-    review["status"] = json!({
+    let mut status = json!({
         "resourceRules": resources.iter().map(|rule| {
             let mut tree = json!({"verbs": rule.verbs, "apiGroups": rule.api_groups, "resources": rule.resources});
             if !rule.resource_names.is_empty() {
@@ -59,9 +59,10 @@ pub fn rules(context: &Context, target: &Target, bytes: &Bytes) -> Result<Respon
         "incomplete": false,
     });
     if context.user.is_in(crate::authn::MASTERS) {
-        review["status"]["resourceRules"] = json!([{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}]);
-        review["status"]["nonResourceRules"] = json!([{"verbs": ["*"], "nonResourceURLs": ["*"]}]);
+        status["resourceRules"] = json!([{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}]);
+        status["nonResourceRules"] = json!([{"verbs": ["*"], "nonResourceURLs": ["*"]}]);
     }
+    object::set(&mut review, &["status"], status);
     respond::object(context, target, review, StatusCode::CREATED)
 }
 
@@ -122,7 +123,7 @@ pub fn access(context: &Context, target: &Target, bytes: &Bytes) -> Result<Respo
     if !decision.reason().is_empty() {
         status["reason"] = decision.reason().into();
     }
-    review["status"] = status;
+    object::set(&mut review, &["status"], status);
     respond::object(context, target, review, StatusCode::CREATED)
 }
 

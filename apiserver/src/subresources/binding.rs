@@ -97,13 +97,13 @@ impl Change for Bind<'_> {
             return Err(conflict(format!("pod {} has non-empty .spec.schedulingGates", self.name)));
         }
         let mut pod = old.clone();
-        pod["spec"]["nodeName"] = node.clone();
+        object::set(&mut pod, &["spec", "nodeName"], node.clone());
         for (key, value) in self.binding["metadata"]["annotations"].as_object().into_iter().flatten() {
-            pod["metadata"]["annotations"][key.as_str()] = value.clone();
+            object::set(&mut pod, &["metadata", "annotations", key], value.clone());
         }
         for (key, value) in self.binding["metadata"]["labels"].as_object().into_iter().flatten() {
             if pod["metadata"]["labels"][key.as_str()].is_null() {
-                pod["metadata"]["labels"][key.as_str()] = value.clone();
+                object::set(&mut pod, &["metadata", "labels", key], value.clone());
             }
         }
         scheduled(&mut pod);
@@ -128,5 +128,5 @@ fn scheduled(pod: &mut Value) {
     conditions.push(json!({
         "type": "PodScheduled", "status": "True", "lastProbeTime": null, "lastTransitionTime": object::now(),
     }));
-    pod["status"]["conditions"] = Value::Array(conditions);
+    object::set(pod, &["status", "conditions"], conditions);
 }

@@ -4,7 +4,7 @@
 
 use http::{Response, StatusCode};
 use hyper::body::Bytes;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::body::{self, Body, Expected};
 use crate::context::{Context, Target};
@@ -89,11 +89,8 @@ async fn take_from_budget(context: &Context, pod: &Value, dry_run: bool) -> Resu
         if dry_run {
             return Ok(());
         }
-        budget["status"]["disruptionsAllowed"] = (allowed - 1).into();
-        if budget["status"]["disruptedPods"].is_null() {
-            budget["status"]["disruptedPods"] = json!({});
-        }
-        budget["status"]["disruptedPods"][name.as_str()] = object::now();
+        object::set(&mut budget, &["status", "disruptionsAllowed"], allowed - 1);
+        object::set(&mut budget, &["status", "disruptedPods", &name], object::now());
         current = match objects.replace(&key, &budget, revision).await? {
             Replaced::Done(_) | Replaced::Gone => return Ok(()),
             Replaced::Changed(budget, revision) => Some((budget, revision)),
@@ -153,6 +150,8 @@ fn selects(selector: &Value, object: &Value) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

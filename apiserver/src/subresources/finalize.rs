@@ -16,6 +16,7 @@ pub async fn finalize(context: &Context, target: &Target, bytes: &Bytes) -> Resu
     let expected = Expected::of(target.resource(), &target.version);
     let namespace =
         body::decode(bytes, &context.headers, &expected, options.field_validation, &mut context.warnings.lock())?;
+    verbs::update::check_name(context, target, &namespace)?;
     let change = Finalize { namespace, context, target, options: &options };
     let changed = verbs::change(context, target, &options, &change).await?;
     respond::object(context, target, changed.object, StatusCode::OK)

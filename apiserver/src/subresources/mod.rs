@@ -23,7 +23,7 @@ pub async fn route(context: &Context, target: &Target, request: Request<Incoming
     let resource = target.resource();
     let subresource = resource.subresource(&info.subresource).ok_or_else(Status::no_such_path)?;
     if !subresource.verbs.contains(&info.verb) {
-        return Err(Status::method_not_allowed(target.group_resource(), info.verb));
+        return Err(Status::method_not_allowed());
     }
     match (resource.plural.as_str(), subresource.name) {
         (_, "status") | ("pods", "ephemeralcontainers" | "resize") | ("certificatesigningrequests", "approval") => {

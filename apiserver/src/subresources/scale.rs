@@ -1,31 +1,35 @@
 //! scale: the number of replicas of anything that has some, in the shape of `autoscaling/v1`.
 
+use apiserver_apply::server_side::{self, OneVersion, Writer};
 use apiserver_apply::{json_patch, merge_patch, strategic};
+use apiserver_schema::yaml;
 use async_trait::async_trait;
 use http::header::CONTENT_TYPE;
 use http::{Request, Response, StatusCode};
 use hyper::body::{Bytes, Incoming};
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use crate::body::{self, Body, Expected, FieldValidation};
 use crate::context::{Context, Target, WriteOptions};
+use crate::resources::ownership;
 use crate::status::{Result, Status};
+use crate::verbs::patch::refused_apply;
 use crate::verbs::{self, Change};
 use crate::{object, respond};
 
 pub async fn serve(context: &Context, target: &Target, request: Request<Incoming>) -> Result<Response<Body>> {
     if context.info.verb == "get" {
         let objects = target.objects()?;
-        objects.cache.consistent().await?;
+        objects.consistent().await?;
         let key = objects.key(&context.info.namespace, &context.info.name);
-        let (found, _) = objects
-            .cached(&key)?
-            .ok_or_else(|| Status::not_found(target.group_resource(), &context.info.name))?;
+        let (found, _) =
+            objects.cached(&key)?.ok_or_else(|| Status::not_found(target.group_resource(), &context.info.name))?;
         return answer(context, &scale_of(&found));
     }
     let bytes = body::read(request.into_body()).await?;
     let options = context.write_options()?;
-    let change = ScaleChange { context, target, options: &options, bytes: &bytes };
+    let change = ScaleChange { context, target, options: &options, bytes: &bytes, named: Mutex::new(false) };
     let changed = verbs::change(context, target, &options, &change).await?;
     answer(context, &scale_of(&changed.object))
 }
@@ -91,39 +95,27 @@ struct ScaleChange<'a> {
     target: &'a Target,
     options: &'a WriteOptions,
     bytes: &'a Bytes,
+    /// The version of the scaled object that the client names.
+    named: Mutex<bool>,
 }
 
 #[async_trait]
 impl Change for ScaleChange<'_> {
     async fn make(&self, old: Option<&Value>) -> Result<Value> {
         let old = old.ok_or_else(|| Status::not_found(self.target.group_resource(), &self.context.info.name))?;
-        let ty = apiserver_schema::builtin("autoscaling", "v1", "Scale")
-            .ok_or_else(|| Status::internal("no type for Scale"))?;
-        let expected = Expected { group: "autoscaling", version: "v1", kind: "Scale", ty };
-        let scale = if self.context.info.verb == "update" {
-            let mut warnings = Vec::new();
-            body::decode(self.bytes, &self.context.headers, &expected, self.options.field_validation, &mut warnings)?
-        } else {
-            let mut scale = scale_of(old);
-            let kind = self.context.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-            let outcome = match kind.split(';').next().unwrap_or_default() {
-                "application/json-patch+json" => json_patch::apply(&mut scale, self.bytes),
-                "application/strategic-merge-patch+json" => {
-                    let patch: Value = serde_json::from_slice(self.bytes)
-                        .map_err(|error| Status::bad_request(format!("error decoding patch: {error}")))?;
-                    strategic::apply(ty, &mut scale, &patch)
-                }
-                "application/merge-patch+json" => merge_patch::apply(&mut scale, self.bytes),
-                other => {
-                    return Err(Status::unsupported_media_type(&format!(
-                        "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json (got {other:?})"
-                    )));
-                }
-            };
-            outcome.map_err(|error| Status::of_patch(error.code(), error.reason(), error.status_message()))?;
-            let json = serde_json::to_vec(&scale).map_err(Status::internal)?;
-            body::decode_json(&json, &expected, FieldValidation::Ignore, &mut Vec::new())?
-        };
+        let versions = ownership::scale_versions(self.target.resource());
+        let mapping: Vec<_> = versions.iter().map(|(version, path)| (version.as_str(), *path)).collect();
+        let mut live = scale_of(old);
+        let owners = server_side::to_scale(old["metadata"].get("managedFields"), &mapping).map_err(Status::internal)?;
+        object::set_meta(&mut live, "managedFields", owners);
+        let scale = self.written(&live)?;
+        let name = object::meta(&scale, "name");
+        if name != self.context.info.name {
+            return Err(Status::bad_request(format!(
+                "the name of the object ({name}) does not match the name on the URL ({})",
+                self.context.info.name
+            )));
+        }
         let replicas = scale["spec"]["replicas"].as_i64().unwrap_or_default();
         if replicas < 0 {
             let mut errors = crate::field::ErrorList::default();
@@ -132,21 +124,80 @@ impl Change for ScaleChange<'_> {
             return Err(Status::invalid("autoscaling", "Scale", &self.context.info.name, &errors));
         }
         let mut object = old.clone();
-        object["spec"]["replicas"] = replicas.into();
-        let version = scale["metadata"]["resourceVersion"].as_str().unwrap_or_default();
-        // Only a version that the client named is a condition.
-        let named = self.context.info.verb == "update" && !version.is_empty();
-        object::set_meta(&mut object, "resourceVersion", named.then(|| version.into()));
-        if !named {
-            object::set_meta(&mut object, "resourceVersion", Some(object::meta(old, "resourceVersion").into()));
-        }
-        verbs::track(self.context, self.target, Some(old), &mut object, self.options);
+        object::set(&mut object, &["spec", "replicas"], replicas);
+        let version = object::meta(&scale, "resourceVersion");
+        let asked = if version.is_empty() { object::meta(old, "resourceVersion") } else { version };
+        object::set_meta(&mut object, "resourceVersion", Some(asked.into()));
+        *self.named.lock() = self.context.info.verb == "update" && !version.is_empty();
+        let owners = server_side::from_scale(
+            old["metadata"].get("managedFields"),
+            scale["metadata"].get("managedFields"),
+            &self.target.api_version(),
+            &mapping,
+        )
+        .map_err(Status::internal)?;
+        object::set_meta(&mut object, "managedFields", owners);
         Ok(object)
     }
 
+    /// Only a version that the client named is a condition.
     fn is_conditional(&self, _made: &Value) -> bool {
-        self.context.info.verb == "update"
-            && serde_json::from_slice::<Value>(self.bytes)
-                .is_ok_and(|scale| scale["metadata"]["resourceVersion"].as_str().is_some_and(|text| !text.is_empty()))
+        *self.named.lock()
+    }
+}
+
+impl ScaleChange<'_> {
+    /// The scale as the client wants it, its owners noted.
+    fn written(&self, live: &Value) -> Result<Value> {
+        let ty = apiserver_schema::builtin("autoscaling", "v1", "Scale")
+            .ok_or_else(|| Status::internal("no type for Scale"))?;
+        let expected = Expected { group: "autoscaling", version: "v1", kind: "Scale", ty };
+        let resource = server_side::Resource {
+            schema: ty,
+            api_version: "autoscaling/v1",
+            kind: "Scale",
+            subresource: "scale",
+            custom: false,
+            versions: &OneVersion,
+        };
+        let time = object::now();
+        let writer = Writer { manager: &self.options.manager, time: time.as_str().unwrap_or_default() };
+        let decode = |scale: &Value| {
+            let json = serde_json::to_vec(scale).map_err(Status::internal)?;
+            body::decode_json(&json, &expected, FieldValidation::Ignore, &mut Vec::new())
+        };
+        let mut scale = if self.context.info.verb == "update" {
+            let mut warnings = Vec::new();
+            body::decode(self.bytes, &self.context.headers, &expected, self.options.field_validation, &mut warnings)?
+        } else {
+            let mut scale = live.clone();
+            let kind = self.context.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+            let outcome = match kind.split(';').next().unwrap_or_default().trim() {
+                "application/apply-patch+yaml" => {
+                    let mut config = yaml::to_json(self.bytes)
+                        .map_err(|error| error.to_string())
+                        .and_then(|json| serde_json::from_slice(&json).map_err(|error| error.to_string()))
+                        .map_err(|error| Status::bad_request(format!("error decoding YAML: {error}")))?;
+                    if object::meta(&config, "name").is_empty() {
+                        object::set_meta(&mut config, "name", Some(self.context.info.name.as_str().into()));
+                    }
+                    let applied = server_side::apply(&resource, Some(live), &config, writer, self.options.force)
+                        .map_err(refused_apply)?;
+                    return decode(&applied);
+                }
+                "application/json-patch+json" => json_patch::apply(&mut scale, self.bytes),
+                "application/strategic-merge-patch+json" => {
+                    let patch: Value = serde_json::from_slice(self.bytes)
+                        .map_err(|error| Status::bad_request(format!("error decoding patch: {error}")))?;
+                    strategic::apply(ty, &mut scale, &patch)
+                }
+                "application/merge-patch+json" => merge_patch::apply(&mut scale, self.bytes),
+                _ => return Err(Status::unknown_patch_type()),
+            };
+            outcome.map_err(|error| Status::of_patch(error.code(), error.reason(), error.status_message()))?;
+            decode(&scale)?
+        };
+        server_side::update(&resource, Some(live), &mut scale, writer);
+        Ok(scale)
     }
 }

@@ -55,7 +55,7 @@ pub async fn request(context: &Context, bytes: &Bytes) -> Result<Response<Body>>
         .collect();
     if audiences.is_empty() {
         audiences.clone_from(&tokens.audiences);
-        request["spec"]["audiences"] = json!(audiences);
+        object::set(&mut request, &["spec", "audiences"], json!(audiences));
     }
     let asked = Duration::from_secs(seconds.unsigned_abs());
     let extended = seconds == MOUNTED && bound.pod.is_some() && audiences == tokens.audiences;
@@ -66,9 +66,9 @@ pub async fn request(context: &Context, bytes: &Bytes) -> Result<Response<Body>>
     object::set_meta(&mut request, "name", Some(info.name.as_str().into()));
     object::set_meta(&mut request, "namespace", Some(info.namespace.as_str().into()));
     object::set_meta(&mut request, "creationTimestamp", Some(object::now()));
-    request["spec"]["expirationSeconds"] = seconds.into();
-    request["status"] =
-        json!({"token": token, "expirationTimestamp": told.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()});
+    object::set(&mut request, &["spec", "expirationSeconds"], seconds);
+    let status = json!({"token": token, "expirationTimestamp": told.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()});
+    object::set(&mut request, &["status"], status);
     respond::tree(context, "authentication.k8s.io", "v1", "TokenRequest", &request, StatusCode::CREATED)
 }
 
@@ -136,7 +136,7 @@ pub async fn review(context: &Context, target: &Target, bytes: &Bytes) -> Result
         .filter_map(|audience| audience.as_str().map(str::to_owned))
         .collect();
     let outcome = context.server.authentication.token(&context.server, &token, &audiences).await;
-    review["status"] = match outcome {
+    let status = match outcome {
         Ok((mut user, matched)) => {
             user.groups.push(crate::authn::AUTHENTICATED.to_owned());
             let mut status = json!({"authenticated": true, "user": user_info(&user)});
@@ -147,5 +147,6 @@ pub async fn review(context: &Context, target: &Target, bytes: &Bytes) -> Result
         }
         Err(refused) => json!({"user": {}, "error": refused.0}),
     };
+    object::set(&mut review, &["status"], status);
     respond::object(context, target, review, StatusCode::CREATED)
 }

@@ -20,13 +20,14 @@ pub async fn create(context: &Context, target: &Target, bytes: &Bytes) -> Result
     let options = context.write_options()?;
     let expected = Expected::of(target.resource(), &target.version);
     let mut warnings = Vec::new();
-    let object = body::decode(bytes, &context.headers, &expected, options.field_validation, &mut warnings)?;
+    let mut object = body::decode(bytes, &context.headers, &expected, options.field_validation, &mut warnings)?;
     context.warnings.lock().append(&mut warnings);
+    write::track_update(context, target, None, &mut object, &options);
     let created = create_object(context, target, object, &options).await?;
     respond::object(context, target, created, StatusCode::CREATED)
 }
 
-/// Stores a new object given in the request's version; answers it in that version.
+/// Stores a new object given in the request's version, its owners noted; answers it in that version.
 pub async fn create_object(
     context: &Context,
     target: &Target,
@@ -37,7 +38,7 @@ pub async fn create_object(
     let objects = target.objects()?;
     let namespace = match_namespace(context, target, &mut object)?;
     if !object::meta(&object, "resourceVersion").is_empty() {
-        return Err(Status::bad_request("resourceVersion should not be set on objects to be created"));
+        return Err(Status::unclassified("resourceVersion should not be set on objects to be created"));
     }
     let generated = object::meta(&object, "name").is_empty() && !object::meta(&object, "generateName").is_empty();
     let mut tries = 0;
@@ -50,7 +51,6 @@ pub async fn create_object(
         }
         let name = object::meta(&object, "name").to_owned();
         system_fields(&mut object);
-        write::track_update(context, target, None, &mut object, options);
         let attributes = Attributes {
             context,
             target,
@@ -82,6 +82,7 @@ pub async fn create_object(
         }
         match objects.create(&objects.key(&namespace, &name), &object).await {
             Ok(Created::Done(revision)) => {
+                let mut object = objects.written(&objects.key(&namespace, &name), object, revision)?;
                 object::set_meta(&mut object, "resourceVersion", Some(revision.to_string().into()));
                 target.from_storage(&mut object);
                 return Ok(object);

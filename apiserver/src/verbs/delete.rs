@@ -10,7 +10,7 @@ use crate::admission::{self, Attributes, Operation};
 use crate::body::{self, Body, FieldValidation};
 use crate::context::{Context, Target};
 use crate::selection::Selection;
-use crate::status::{Details, Result, Status};
+use crate::status::{Details, GroupResource, Result, Status};
 use crate::storage::Replaced;
 use crate::{object, respond};
 
@@ -62,23 +62,30 @@ impl DeleteOptions {
         let text = |value: &Value| value.as_str().map(str::to_owned);
         let propagation = match (tree["propagationPolicy"].as_str(), tree["orphanDependents"].as_bool()) {
             (Some(_), Some(_)) => {
-                return Err(Status::invalid_delete_options(
-                    "orphanDependents",
-                    tree["orphanDependents"].to_string(),
-                    "orphanDependents and deletionPropagation cannot be both set",
+                let detail = format!(
+                    "Invalid value: {}: orphanDependents and deletionPropagation cannot be both set",
+                    tree["propagationPolicy"]
+                );
+                return Err(Status::invalid_options(
+                    "DeleteOptions",
+                    "FieldValueInvalid",
+                    "propagationPolicy",
+                    &detail,
                 ));
             }
             (Some("Orphan"), _) | (None, Some(true)) => Some(Propagation::Orphan),
             (Some("Background"), _) | (None, Some(false)) => Some(Propagation::Background),
             (Some("Foreground"), _) => Some(Propagation::Foreground),
             (Some(other), _) => {
-                let mut errors = crate::field::ErrorList::default();
-                errors.not_supported(
-                    &crate::field::Path::new("propagationPolicy"),
-                    &other.into(),
-                    &["Foreground", "Background", "Orphan", "nil"],
+                let detail = format!(
+                    "Unsupported value: {other:?}: supported values: \"Foreground\", \"Background\", \"Orphan\", \"nil\""
                 );
-                return Err(Status::invalid("meta.k8s.io", "DeleteOptions", "", &errors));
+                return Err(Status::invalid_options(
+                    "DeleteOptions",
+                    "FieldValueNotSupported",
+                    "propagationPolicy",
+                    &detail,
+                ));
             }
             (None, None) => None,
         };
@@ -114,15 +121,27 @@ fn decode(context: &Context, bytes: &Bytes) -> Result<Value> {
             .map_err(|error| Status::bad_request(error.to_string()));
     }
     let json = match encoding {
-        crate::negotiate::Encoding::Yaml => apiserver_schema::yaml::to_json(bytes)
-            .map_err(|error| Status::bad_request(error.to_string()))?,
+        crate::negotiate::Encoding::Yaml => {
+            apiserver_schema::yaml::to_json(bytes).map_err(|error| Status::bad_request(error.to_string()))?
+        }
         _ => bytes.to_vec(),
     };
+    let meta = apiserver_schema::json::type_meta(&json)
+        .map_err(|error| Status::bad_request(format!("couldn't get version/kind; json parse error: {error}")))?;
+    if !matches!(meta.kind.as_str(), "" | "DeleteOptions") {
+        return Err(Status::bad_request(format!(
+            "no kind {:?} is registered for version {:?} in scheme \"k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme/register.go:27\"",
+            meta.kind, meta.api_version
+        )));
+    }
     let mut tree: Value = serde_json::from_slice(&json).map_err(|error| Status::bad_request(error.to_string()))?;
     object::clear(&mut tree, "apiVersion");
     object::clear(&mut tree, "kind");
     let json = serde_json::to_vec(&tree).map_err(Status::internal)?;
-    body::decode_json(&json, &expected, FieldValidation::Warn, &mut Vec::new())
+    body::decode_fields(&json, &expected, FieldValidation::Warn, &mut Vec::new()).map_err(|error| match error {
+        body::Undecoded::Fields(why) => Status::bad_request(why),
+        body::Undecoded::Kind(status) => status,
+    })
 }
 
 pub async fn delete(context: &Context, target: &Target, bytes: &Bytes) -> Result<Response<Body>> {
@@ -213,7 +232,7 @@ pub async fn delete_object(
             _ if options.dry_run => {
                 return Ok(match marked {
                     Marked::Pending(object) => Deleted::Pending(answer(object, revision)),
-                    _ => Deleted::Done(answer(old, revision)),
+                    _ => Deleted::Done(answer(last(target, old), revision)),
                 });
             }
             Marked::Pending(object) => objects.replace(&key, object, revision).await?,
@@ -225,7 +244,7 @@ pub async fn delete_object(
             }
             (Replaced::Done(_), _) => {
                 context.server.allocations.after_delete(context, target, &old).await;
-                return Ok(Deleted::Done(answer(old, revision)));
+                return Ok(Deleted::Done(answer(last(target, old), revision)));
             }
             (Replaced::Gone, _) => current = None,
             (Replaced::Changed(object, revision), _) => current = Some((object, revision)),
@@ -237,18 +256,20 @@ pub async fn delete_object(
 
 fn check_preconditions(target: &Target, old: &Value, name: &str, options: &DeleteOptions) -> Result<()> {
     let checks = [
-        (&options.uid, "uid", "UID", "UID"),
-        (&options.resource_version, "resourceVersion", "ResourceVersion", "ResourceVersion"),
+        (&options.uid, "uid", "UID", "deleted and then recreated"),
+        (&options.resource_version, "resourceVersion", "ResourceVersion", "modified"),
     ];
-    for (wanted, field, in_precondition, in_meta) in checks {
+    for (wanted, field, shown, happened) in checks {
         let actual = object::meta(old, field);
         if wanted.as_ref().is_some_and(|wanted| wanted != actual) {
             let wanted = wanted.as_deref().unwrap_or_default();
+            let resource = target.resource();
+            // Upstream names the kind here, where it names the resource everywhere else.
             return Err(Status::conflict(
-                target.group_resource(),
+                GroupResource { group: &resource.group, resource: &resource.kind },
                 name,
                 format_args!(
-                    "Precondition failed: {in_precondition} in precondition: {wanted}, {in_meta} in object meta: {actual}"
+                    "the {shown} in the precondition ({wanted}) does not match the {shown} in record ({actual}). The object might have been {happened}"
                 ),
             ));
         }
@@ -297,9 +318,17 @@ fn mark(target: &Target, old: &Value, options: &DeleteOptions) -> Marked {
         None => begin(&mut object, 0),
     }
     if resource.plural == "namespaces" && resource.group.is_empty() {
-        object["status"]["phase"] = "Terminating".into();
+        object::set(&mut object, &["status", "phase"], "Terminating");
     }
     Marked::Pending(object)
+}
+
+/// A deleted object as it is answered: kinds with a grace period show that it was none.
+fn last(target: &Target, mut old: Value) -> Value {
+    if target.resource().hooks.grace_period(&old, Some(0)).is_some() && !object::is_terminating(&old) {
+        begin(&mut old, 0);
+    }
+    old
 }
 
 /// Marks an object as being deleted, `period` seconds from now.
@@ -315,7 +344,8 @@ fn begin(object: &mut Value, period: i64) {
 
 /// Moves the end of a grace period nearer.
 fn shorten(object: &mut Value, current: i64, period: i64) {
-    let end = object::meta(object, "deletionTimestamp").parse::<jiff::Timestamp>().unwrap_or_else(|_| jiff::Timestamp::now());
+    let end =
+        object::meta(object, "deletionTimestamp").parse::<jiff::Timestamp>().unwrap_or_else(|_| jiff::Timestamp::now());
     let at = end - jiff::SignedDuration::from_secs(current) + jiff::SignedDuration::from_secs(period);
     object::set_meta(object, "deletionTimestamp", Some(at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string().into()));
     object::set_meta(object, "deletionGracePeriodSeconds", Some(period.into()));
@@ -331,8 +361,11 @@ fn finalizers(old: &Value, options: &DeleteOptions) -> Vec<String> {
         Some(Propagation::Background) => (false, false),
         None => (has(ORPHAN), has(FOREGROUND)),
     };
-    let mut kept: Vec<String> =
-        existing.iter().filter(|name| **name != ORPHAN && **name != FOREGROUND).map(|name| (*name).to_owned()).collect();
+    let mut kept: Vec<String> = existing
+        .iter()
+        .filter(|name| **name != ORPHAN && **name != FOREGROUND)
+        .map(|name| (*name).to_owned())
+        .collect();
     if orphan {
         kept.push(ORPHAN.to_owned());
     }
@@ -347,7 +380,7 @@ pub async fn delete_collection(context: &Context, target: &Target, bytes: &Bytes
     let options = DeleteOptions::read(context, bytes)?;
     let selection = Selection::read(context, target)?;
     let objects = target.objects()?;
-    objects.cache.consistent().await.map_err(Status::from)?;
+    objects.consistent().await?;
     let snapshot = objects.cache.snapshot();
     let mut deleted = Vec::new();
     for found in snapshot.list(&selection.scope, None) {

@@ -12,18 +12,23 @@ use crate::status::{Result, Status};
 /// How long a read waits for the cache to reach the revision it asks for, as upstream does.
 pub const FRESH: Duration = Duration::from_secs(3);
 
+/// A `resourceVersion`; what is wrong with it in upstream's words.
+pub fn revision(text: &str) -> std::result::Result<i64, String> {
+    text.parse::<u64>().ok().and_then(|revision| i64::try_from(revision).ok()).ok_or_else(|| {
+        format!("resourceVersion: Invalid value: {text:?}: strconv.ParseUint: parsing {text:?}: invalid syntax")
+    })
+}
+
 pub async fn get(context: &Context, target: &Target) -> Result<Response<Body>> {
     let objects = target.objects()?;
     match context.query.get("resourceVersion").unwrap_or_default() {
         "" => {
-            objects.cache.consistent().await?;
+            objects.consistent().await?;
         }
-        "0" => objects.cache.ready().await?,
+        "0" => objects.ready().await?,
         text => {
-            let revision = text.parse().map_err(|_| {
-                Status::bad_request(format!("invalid resource version {text:?}: strconv.ParseUint: parsing {text:?}: invalid syntax"))
-            })?;
-            objects.cache.ready().await?;
+            let revision = revision(text).map_err(Status::unclassified)?;
+            objects.ready().await?;
             objects.cache.wait_until(revision, FRESH).await?;
         }
     }

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use http::Response;
 use serde::{Deserialize, Serialize};
 
-use super::get::FRESH;
+use super::get::{FRESH, revision};
 use crate::body::Body;
 use crate::context::{Context, Target};
 use crate::respond::{self, ListMeta};
@@ -22,7 +22,7 @@ use crate::storage::ObjectStore;
 pub async fn list(context: &Context, target: &Target) -> Result<Response<Body>> {
     let selection = Selection::read(context, target)?;
     let objects = target.objects()?;
-    objects.cache.ready().await?;
+    objects.ready().await?;
     let limit = context.query.number("limit")?.filter(|limit| *limit > 0).map(|limit| limit as usize);
     let page = Page::read(context, objects)?;
     let contents = match page.at {
@@ -64,10 +64,17 @@ pub async fn list(context: &Context, target: &Target) -> Result<Response<Body>> 
     if found.peek().is_some() {
         if let Some(last) = items.last() {
             let after = last.key().strip_prefix(objects.prefix.as_str()).unwrap_or_default();
-            meta.continue_token = Token { v: "meta.k8s.io/v1".into(), rv: revision, start: format!("{after}\0") }.encode();
+            meta.continue_token =
+                Token { v: "meta.k8s.io/v1".into(), rv: revision, start: format!("{after}\0") }.encode();
         }
         // How many remain is only said when the selection is no guess.
-        meta.remaining = selection.is_everything().then(|| found.count() as i64);
+        meta.remaining = selection.is_everything().then(|| match &contents {
+            Contents::Cached(snapshot) => {
+                let next = items.last().map(|last| format!("{}\0", last.key()));
+                snapshot.count(&selection.scope, next.as_deref()) as i64
+            }
+            Contents::Stored(..) => found.count() as i64,
+        });
     }
     respond::list(context, target, items.into_iter(), meta)
 }
@@ -100,10 +107,9 @@ impl Contents {
             Contents::Stored(objects, _) => {
                 let scope = selection.scope.clone();
                 Box::new(
-                    objects
-                        .clone()
-                        .into_iter()
-                        .filter(move |object| scope.matches(object) && filter.as_ref().is_none_or(|filter| filter(object))),
+                    objects.clone().into_iter().filter(move |object| {
+                        scope.matches(object) && filter.as_ref().is_none_or(|filter| filter(object))
+                    }),
                 )
             }
         }
@@ -169,6 +175,9 @@ impl Page {
         let version = context.query.get("resourceVersion").unwrap_or_default();
         let matching = context.query.get("resourceVersionMatch").unwrap_or_default();
         let token = context.query.get("continue").unwrap_or_default();
+        if context.query.get("sendInitialEvents").is_some() {
+            return Err(invalid_list_options("sendInitialEvents", "sendInitialEvents is forbidden for list"));
+        }
         check_options(version, matching, token)?;
         if !token.is_empty() {
             if !version.is_empty() && version != "0" {
@@ -176,7 +185,10 @@ impl Page {
             }
             let token = Token::decode(token)?;
             let start = format!("{}{}", objects.prefix, token.start);
-            if !start.starts_with(&objects.prefix) || start >= prefix_end(&objects.prefix) || token.start.contains("../") {
+            if !start.starts_with(&objects.prefix)
+                || start >= prefix_end(&objects.prefix)
+                || token.start.contains("../")
+            {
                 return Err(Status::bad_request("continue key is not valid: encoded start key escapes its range"));
             }
             return Ok(if token.rv < 0 {
@@ -188,15 +200,15 @@ impl Page {
         let at = match (version, matching) {
             ("", _) => At::Consistent,
             ("0", "Exact") => {
-                return Err(invalid_list_options("resourceVersionMatch", "Forbidden", "resourceVersionMatch \"Exact\" is forbidden for resourceVersion \"0\""));
+                return Err(invalid_list_options(
+                    "resourceVersionMatch",
+                    "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"",
+                ));
             }
             ("0", _) => At::Any,
             (text, matching) => {
-                let revision = text.parse::<i64>().map_err(|_| {
-                    Status::bad_request(format!(
-                        "invalid resource version {text:?}: strconv.ParseUint: parsing {text:?}: invalid syntax"
-                    ))
-                })?;
+                let revision = revision(text)
+                    .map_err(|problem| Status::bad_request(format!("invalid resource version: {problem}")))?;
                 match matching {
                     "Exact" => At::Exact(revision),
                     // Unset with a limit means the same as exact did before there was a choice.
@@ -216,31 +228,24 @@ fn check_options(version: &str, matching: &str, token: &str) -> Result<()> {
     if version.is_empty() {
         return Err(invalid_list_options(
             "resourceVersionMatch",
-            "Forbidden",
             "resourceVersionMatch is forbidden unless resourceVersion is provided",
         ));
     }
     if !token.is_empty() {
         return Err(invalid_list_options(
             "resourceVersionMatch",
-            "Forbidden",
             "resourceVersionMatch is forbidden when continue is provided",
         ));
     }
     if !matches!(matching, "Exact" | "NotOlderThan") {
-        let mut errors = crate::field::ErrorList::default();
-        errors.not_supported(
-            &crate::field::Path::new("resourceVersionMatch"),
-            &matching.into(),
-            &["Exact", "NotOlderThan", ""],
-        );
-        return Err(Status::invalid("meta.k8s.io", "ListOptions", "", &errors));
+        let detail = format!("Unsupported value: {matching:?}: supported values: \"Exact\", \"NotOlderThan\", \"\"");
+        return Err(Status::invalid_options("ListOptions", "FieldValueNotSupported", "resourceVersionMatch", &detail));
     }
     Ok(())
 }
 
 /// Options of a list or watch that may not go together.
-pub fn invalid_list_options(field: &str, _kind: &str, detail: &str) -> Status {
+pub fn invalid_list_options(field: &str, detail: &str) -> Status {
     let mut errors = crate::field::ErrorList::default();
     errors.forbidden(&crate::field::Path::new(field), detail);
     Status::invalid("meta.k8s.io", "ListOptions", "", &errors)
@@ -261,7 +266,8 @@ impl Token {
     }
 
     fn decode(text: &str) -> Result<Token> {
-        let invalid = |why: &str| Status::bad_request(format!("continue key is not valid: {why}"));
+        let invalid =
+            |why: &str| Status::bad_request(format!("invalid continue token: continue key is not valid: {why}"));
         let bytes = URL_SAFE_NO_PAD
             .decode(text.trim_end_matches('='))
             .or_else(|_| STANDARD.decode(text))

@@ -2,7 +2,7 @@
 //!
 //! Source: apiserver `pkg/endpoints/handlers/patch.go`.
 
-use apiserver_apply::server_side::{self, ApplyError, OneVersion, Writer};
+use apiserver_apply::server_side::{self, ApplyError, Writer};
 use apiserver_apply::{PatchError, json_patch, merge_patch, strategic};
 use apiserver_schema::{defaults, yaml};
 use async_trait::async_trait;
@@ -10,15 +10,14 @@ use http::header::CONTENT_TYPE;
 use http::{Response, StatusCode};
 use hyper::body::Bytes;
 use parking_lot::Mutex;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::write::{self, Change};
 use crate::body::{self, Body, Expected};
 use crate::context::{Context, Target, WriteOptions};
+use crate::resources::ownership::Ownership;
 use crate::status::{Cause, Result, Status};
 use crate::{object, respond};
-
-const ACCEPTED: &str = "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, application/apply-patch+yaml, application/apply-patch+cbor";
 
 /// The kinds of patches by their media types.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,13 +39,12 @@ async fn patch_object(context: &Context, target: &Target, bytes: &Bytes) -> Resu
     let options = context.write_options()?;
     if kind == Kind::Apply {
         if context.query.get("fieldManager").unwrap_or_default().is_empty() {
-            return Err(Status::unprocessable_option(
-                "fieldManager: Required value: is required for apply patch",
-                "fieldManager",
-            ));
+            let detail = "Required value: is required for apply patch";
+            return Err(Status::invalid_options("PatchOptions", "FieldValueRequired", "fieldManager", detail));
         }
     } else if context.query.get("force").is_some() {
-        return Err(Status::unprocessable_option("force: Forbidden: may not be specified for non-apply patch", "force"));
+        let detail = "Forbidden: may not be specified for non-apply patch";
+        return Err(Status::invalid_options("PatchOptions", "FieldValueForbidden", "force", detail));
     }
     let patch = Patch {
         context,
@@ -56,7 +54,7 @@ async fn patch_object(context: &Context, target: &Target, bytes: &Bytes) -> Resu
         bytes,
         parsed: match kind {
             Kind::Strategic => Some(parse(bytes)?),
-            Kind::Apply => Some(applied(context, target, bytes, &options)?),
+            Kind::Apply => Some(applied(bytes)?),
             Kind::Json | Kind::Merge => None,
         },
         warnings: Mutex::default(),
@@ -73,24 +71,45 @@ fn kind(context: &Context) -> Result<Kind> {
         "application/merge-patch+json" => Ok(Kind::Merge),
         "application/strategic-merge-patch+json" => Ok(Kind::Strategic),
         "application/apply-patch+yaml" => Ok(Kind::Apply),
-        _ => Err(Status::unsupported_media_type(ACCEPTED)),
+        _ => Err(Status::unknown_patch_type()),
     }
 }
 
+/// A strategic merge patch, which is an object or nothing.
 fn parse(bytes: &[u8]) -> Result<Value> {
-    serde_json::from_slice(bytes).map_err(|error| Status::bad_request(format!("error decoding patch: {error}")))
+    match serde_json::from_slice(bytes) {
+        Ok(Value::Null) => Ok(json!({})),
+        Ok(patch @ Value::Object(_)) => Ok(patch),
+        Ok(other) => Err(Status::bad_request(not_a_map(&other))),
+        Err(error) => Err(Status::bad_request(if error.is_eof() {
+            "unexpected end of JSON input".to_owned()
+        } else {
+            error.to_string()
+        })),
+    }
 }
 
-/// The configuration of an apply, decoded strictly but not defaulted.
-fn applied(context: &Context, target: &Target, bytes: &[u8], options: &WriteOptions) -> Result<Value> {
-    let json = yaml::to_json(bytes)
-        .map_err(|error| Status::bad_request(format!("error decoding YAML: {error}")))?;
-    // Only checked here: what was left out must stay left out.
-    let mut warnings = Vec::new();
-    let expected = Expected::of(target.resource(), &target.version);
-    body::decode_json(&json, &expected, options.field_validation, &mut warnings)?;
-    context.warnings.lock().append(&mut warnings);
-    parse(&json)
+fn not_a_map(value: &Value) -> String {
+    let found = match value {
+        Value::Array(_) => "array",
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Null | Value::Object(_) => "object",
+    };
+    format!("json: cannot unmarshal {found} into Go value of type map[string]interface {{}}")
+}
+
+/// The configuration of an apply, neither checked nor defaulted: what was left out must stay left out. Fields that
+/// the type does not have are refused when it is merged.
+fn applied(bytes: &[u8]) -> Result<Value> {
+    let refused = |why: &dyn std::fmt::Display| Status::bad_request(format!("error decoding YAML: {why}"));
+    let json = yaml::to_json(bytes).map_err(|error| refused(&error))?;
+    match serde_json::from_slice(&json).map_err(|error| refused(&error))? {
+        Value::Null => Ok(json!({})),
+        config @ Value::Object(_) => Ok(config),
+        other => Err(refused(&format_args!("error unmarshaling JSON: while decoding JSON: {}", not_a_map(&other)))),
+    }
 }
 
 struct Patch<'a> {
@@ -136,6 +155,22 @@ impl Change for Patch<'_> {
     }
 }
 
+/// A refused apply, in upstream's words.
+pub fn refused_apply(error: ApplyError) -> Status {
+    match error {
+        ApplyError::BadRequest(message) => Status::bad_request(message),
+        ApplyError::Internal(message) => Status::of_patch(500, "", message),
+        ApplyError::Conflict(conflicts) => {
+            let cause = |conflict: server_side::Conflict| Cause {
+                reason: "FieldManagerConflict".to_owned(),
+                message: conflict.message,
+                field: conflict.field,
+            };
+            Status::apply_conflict(conflicts.message, conflicts.causes.into_iter().map(cause).collect())
+        }
+    }
+}
+
 impl Patch<'_> {
     /// The old object with the patch on it, decoded like a request's body.
     fn patched(&self, old: &Value) -> Result<Value> {
@@ -149,7 +184,13 @@ impl Patch<'_> {
         let json = serde_json::to_vec(&object).map_err(Status::internal)?;
         let expected = Expected::of(self.target.resource(), &self.target.version);
         let mut warnings = Vec::new();
-        let object = body::decode_json(&json, &expected, self.options.field_validation, &mut warnings)?;
+        let object =
+            body::decode_fields(&json, &expected, self.options.field_validation, &mut warnings).map_err(|error| {
+                match error {
+                    body::Undecoded::Kind(status) => status,
+                    body::Undecoded::Fields(why) => Status::undecodable_patch(&String::from_utf8_lossy(&json), why),
+                }
+            })?;
         *self.warnings.lock() = warnings;
         Ok(object)
     }
@@ -166,7 +207,7 @@ impl Patch<'_> {
             kind: &self.target.resource().kind,
             subresource: &self.context.info.subresource,
             custom: false,
-            versions: &OneVersion,
+            versions: &Ownership::new(self.target.resource(), &api_version, &self.context.info.subresource),
         };
         let time = object::now();
         let writer = Writer { manager: &self.options.manager, time: time.as_str().unwrap_or_default() };
@@ -174,26 +215,7 @@ impl Patch<'_> {
         if object::meta(&config, "name").is_empty() {
             object::set_meta(&mut config, "name", Some(self.context.info.name.as_str().into()));
         }
-        if self.target.resource().namespaced && object::meta(&config, "namespace").is_empty() {
-            object::set_meta(&mut config, "namespace", Some(self.context.info.namespace.as_str().into()));
-        }
-        let merged = server_side::apply(&resource, old, &config, writer, self.options.force).map_err(|error| match error
-        {
-            ApplyError::BadRequest(message) => Status::bad_request(message),
-            ApplyError::Internal(message) => Status::of_patch(500, "", message),
-            ApplyError::Conflict(conflicts) => Status::apply_conflict(
-                conflicts.message,
-                conflicts
-                    .causes
-                    .into_iter()
-                    .map(|conflict| Cause {
-                        reason: "FieldManagerConflict".to_owned(),
-                        message: conflict.message,
-                        field: conflict.field,
-                    })
-                    .collect(),
-            ),
-        })?;
+        let merged = server_side::apply(&resource, old, &config, writer, self.options.force).map_err(refused_apply)?;
         let json = serde_json::to_vec(&merged).map_err(Status::internal)?;
         let expected = Expected::of(self.target.resource(), &self.target.version);
         body::decode_json(&json, &expected, body::FieldValidation::Ignore, &mut Vec::new())

@@ -18,20 +18,33 @@ pub async fn update(context: &Context, target: &Target, bytes: &Bytes) -> Result
     let mut warnings = Vec::new();
     let object = body::decode(bytes, &context.headers, &expected, options.field_validation, &mut warnings)?;
     context.warnings.lock().append(&mut warnings);
-    let name = object::meta(&object, "name");
-    if name.is_empty() {
-        return Err(Status::bad_request("name must be provided"));
-    }
-    if name != context.info.name {
-        return Err(Status::bad_request(format!(
-            "the name of the object ({name}) does not match the name on the URL ({})",
-            context.info.name
-        )));
-    }
+    check_name(context, target, &object)?;
     let changed =
         write::change(context, target, &options, &Update { context, target, options: &options, object }).await?;
     let code = if changed.created { StatusCode::CREATED } else { StatusCode::OK };
     respond::object(context, target, changed.object, code)
+}
+
+/// The object must be the one that the path names.
+pub fn check_name(context: &Context, target: &Target, object: &Value) -> Result<()> {
+    let namespace = object::meta(object, "namespace");
+    if target.resource().namespaced && !namespace.is_empty() && namespace != context.info.namespace {
+        return Err(Status::bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request",
+        ));
+    }
+    let (name, wanted) = (object::meta(object, "name"), &context.info.name);
+    if name.is_empty() {
+        return Err(Status::bad_request(format!(
+            "the name of the object ({wanted} based on URL) was undeterminable: name must be provided"
+        )));
+    }
+    if name != wanted {
+        return Err(Status::bad_request(format!(
+            "the name of the object ({name}) does not match the name on the URL ({wanted})"
+        )));
+    }
+    Ok(())
 }
 
 struct Update<'a> {
@@ -45,9 +58,7 @@ struct Update<'a> {
 impl Change for Update<'_> {
     async fn make(&self, old: Option<&Value>) -> Result<Value> {
         let mut object = self.object.clone();
-        if old.is_some() {
-            write::track_update(self.context, self.target, old, &mut object, self.options);
-        }
+        write::track_update(self.context, self.target, old, &mut object, self.options);
         Ok(object)
     }
 

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use apiserver_watch_cache::{EventKind, EventView, From, Object, WatchError, WatchItem, WatchOptions, Watcher};
 use bytes::{Bytes, BytesMut};
+use futures::StreamExt;
 use http::{HeaderValue, Response};
 use rand::Rng;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::get::FRESH;
+use super::get::{FRESH, revision};
 use crate::body::{self, Body};
 use crate::context::{Context, Served, Target};
 use crate::negotiate::{self, Accepted, Encoding, Form, Offer};
@@ -29,16 +30,12 @@ pub async fn watch(context: &Context, target: &Target) -> Result<Response<Body>>
     let accepted = negotiate::accept(&context.headers, Offer { protobuf: true, forms: true, watch: true })?;
     let selection = Selection::read(context, target)?;
     let objects = target.objects()?;
-    objects.cache.ready().await?;
+    objects.ready().await?;
     let initial_events = context.query.get("sendInitialEvents").map(|_| context.query.flag("sendInitialEvents"));
     let version = context.query.get("resourceVersion").unwrap_or_default();
     let bookmarks = context.query.flag("allowWatchBookmarks");
     check_options(context, initial_events)?;
-    let number = |text: &str| {
-        text.parse::<i64>().map_err(|_| {
-            Status::bad_request(format!("invalid resource version {text:?}: strconv.ParseUint: parsing {text:?}: invalid syntax"))
-        })
-    };
+    let number = |text: &str| revision(text).map_err(Status::unclassified);
     let from = match (version, initial_events) {
         ("" | "0", Some(false)) => {
             if version.is_empty() {
@@ -75,10 +72,12 @@ pub async fn watch(context: &Context, target: &Target) -> Result<Response<Body>>
         columns_sent: false,
     };
     let end_of_initial = initial_events == Some(true) && bookmarks;
+    let stopping = context.server.draining.clone();
     let mut response = match watcher {
         Ok(watcher) => {
             let metrics = context.server.metrics.watch_started(target.resource());
-            Response::new(body::stream(frames(watcher, framer, deadline, end_of_initial, bookmarks, metrics)))
+            let frames = frames(watcher, framer, deadline, end_of_initial, bookmarks, metrics);
+            Response::new(body::stream(frames.take_until(stopping.cancelled_owned())))
         }
         // Upstream answers a watch that is too old with one event, once the watch has begun.
         Err(expired) => {
@@ -97,7 +96,7 @@ pub async fn watch(context: &Context, target: &Target) -> Result<Response<Body>>
 
 fn check_options(context: &Context, initial_events: Option<bool>) -> Result<()> {
     let matching = context.query.get("resourceVersionMatch").unwrap_or_default();
-    let forbidden = |field, detail| Err(super::list::invalid_list_options(field, "Forbidden", detail));
+    let forbidden = |field, detail| Err(super::list::invalid_list_options(field, detail));
     match initial_events {
         Some(_) if matching != "NotOlderThan" => {
             forbidden("resourceVersionMatch", "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan")

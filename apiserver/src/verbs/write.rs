@@ -2,7 +2,8 @@
 //!
 //! Source: apiserver `pkg/registry/generic/registry/store.go` (Update) and `rest/update.go` (BeforeUpdate).
 
-use apiserver_apply::server_side::{self, OneVersion, Writer};
+use apiserver_apply::managed_fields;
+use apiserver_apply::server_side::{self, Writer};
 use apiserver_schema::json;
 use async_trait::async_trait;
 use serde_json::Value;
@@ -10,6 +11,7 @@ use serde_json::Value;
 use crate::admission::{self, Attributes, Operation};
 use crate::context::{Context, Target, WriteOptions};
 use crate::field::{ErrorList, Path};
+use crate::resources::ownership::Ownership;
 use crate::status::{Result, Status};
 use crate::storage::Replaced;
 use crate::verbs::create;
@@ -119,7 +121,6 @@ async fn attempt(
     (old, revision): (&Value, i64),
     live: bool,
 ) -> Result<Attempt> {
-    let resource = target.resource();
     let objects = target.objects()?;
     let name = context.info.name.as_str();
     let subresource = context.info.subresource.as_str();
@@ -142,6 +143,10 @@ async fn attempt(
     admission::admit(&attributes, &mut object).await?;
     target.to_storage(&mut object);
     before_update(target, subresource, &mut object, old)?;
+    // From here on the object is compared with what is stored, which has a version.
+    object::set_meta(&mut object, "resourceVersion", old["metadata"].get("resourceVersion").cloned());
+    // A write that changes nothing but the time of its own entry is none.
+    managed_fields::ignore_times(old, &mut object);
     let undo = context.server.allocations.before_update(context, target, &mut object, old, options.dry_run).await?;
     if let Err(refused) = admission::validate(&attributes, &object).await {
         undo.run(context).await;
@@ -170,6 +175,7 @@ async fn attempt(
             if is_finished(&object) {
                 context.server.allocations.after_delete(context, target, &object).await;
             }
+            let mut object = objects.written(key, object, revision)?;
             object::set_meta(&mut object, "resourceVersion", Some(revision.to_string().into()));
             target.from_storage(&mut object);
             Ok(Attempt::Done(object))
@@ -231,7 +237,8 @@ fn before_update(target: &Target, subresource: &str, object: &mut Value, old: &V
     object::set_meta(object, "generation", old_meta("generation"));
     if subresource == "status" {
         resource.hooks.prepare_for_status_update(object, old);
-    } else if subresource.is_empty() || resource.has_status() {
+    } else if !matches!(subresource, "binding" | "finalize") {
+        // Those two decide themselves what they change.
         resource.hooks.prepare_for_update(object, old);
     }
     for field in ["uid", "creationTimestamp"] {
@@ -312,7 +319,7 @@ pub fn track_update(
         kind: &target.resource().kind,
         subresource: &context.info.subresource,
         custom: false,
-        versions: &OneVersion,
+        versions: &Ownership::new(target.resource(), &api_version, &context.info.subresource),
     };
     let time = object::now();
     let writer = Writer { manager: &options.manager, time: time.as_str().unwrap_or_default() };

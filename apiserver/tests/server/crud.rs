@@ -1,0 +1,234 @@
+//! Every verb on every stored built-in resource in every version, found by discovery.
+
+use serde_json::{Value, json};
+
+use crate::bodies;
+use crate::support::{APPLY, Client, JSON_PATCH, MERGE, STRATEGIC, Server, name, names, version};
+
+/// One resource in one version, as discovery shows it.
+pub struct Entry {
+    pub group: String,
+    pub version: String,
+    pub kind: String,
+    pub plural: String,
+    pub namespaced: bool,
+    pub verbs: Vec<String>,
+    /// Names and verbs.
+    pub subresources: Vec<(String, Vec<String>)>,
+}
+
+impl Entry {
+    pub fn root(&self) -> String {
+        if self.group.is_empty() {
+            format!("/api/{}", self.version)
+        } else {
+            format!("/apis/{}/{}", self.group, self.version)
+        }
+    }
+
+    /// The path of the collection.
+    pub fn path(&self, namespace: &str) -> String {
+        if self.namespaced {
+            format!("{}/namespaces/{namespace}/{}", self.root(), self.plural)
+        } else {
+            format!("{}/{}", self.root(), self.plural)
+        }
+    }
+
+    fn api_version(&self) -> String {
+        if self.group.is_empty() { self.version.clone() } else { format!("{}/{}", self.group, self.version) }
+    }
+
+    pub fn object(&self, metadata: Value) -> Value {
+        let mut object = bodies::of(&self.group, &self.version, &self.kind);
+        object["apiVersion"] = self.api_version().into();
+        object["kind"] = self.kind.as_str().into();
+        object["metadata"] = metadata;
+        object
+    }
+
+    /// Whether the version loses fields on the way to the stored one: autoscaling/v1 has no conversion yet.
+    fn is_converted(&self) -> bool {
+        self.kind == "HorizontalPodAutoscaler" && self.version == "v1"
+    }
+
+    fn name(&self) -> &'static str {
+        bodies::name(&self.group, &self.kind)
+    }
+
+    pub fn is_stored(&self) -> bool {
+        self.verbs.iter().any(|verb| verb == "watch")
+    }
+}
+
+/// Everything that discovery shows.
+pub async fn discovered(client: &Client) -> Vec<Entry> {
+    let mut roots = vec![("".to_owned(), "v1".to_owned(), "/api/v1".to_owned())];
+    for group in client.get("/apis").await.ok()["groups"].as_array().unwrap() {
+        for version in group["versions"].as_array().unwrap() {
+            let text = |field: &str| version[field].as_str().unwrap().to_owned();
+            roots.push((
+                group["name"].as_str().unwrap().into(),
+                text("version"),
+                format!("/apis/{}", text("groupVersion")),
+            ));
+        }
+    }
+    let mut entries: Vec<Entry> = Vec::new();
+    for (group, version, root) in roots {
+        let list = client.get(&root).await.ok();
+        let of = |resource: &Value| {
+            resource["verbs"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|verb| verb.as_str().unwrap().to_owned())
+                .collect::<Vec<_>>()
+        };
+        let resources = list["resources"].as_array().unwrap();
+        for resource in resources.iter().filter(|resource| !resource["name"].as_str().unwrap().contains('/')) {
+            let plural = resource["name"].as_str().unwrap();
+            let subresources = resources.iter().filter_map(|other| {
+                let (owner, name) = other["name"].as_str().unwrap().split_once('/')?;
+                (owner == plural).then(|| (name.to_owned(), of(other)))
+            });
+            entries.push(Entry {
+                group: group.clone(),
+                version: version.clone(),
+                kind: resource["kind"].as_str().unwrap().into(),
+                plural: plural.into(),
+                namespaced: resource["namespaced"].as_bool().unwrap(),
+                verbs: of(resource),
+                subresources: subresources.collect(),
+            });
+        }
+    }
+    entries
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_resource_lives_a_life() {
+    let server = Server::start().await;
+    let client = server.admin().await;
+    client.namespace("crud").await;
+    // What the controllers make in every namespace.
+    let account = json!({"metadata": {"name": "default"}});
+    client.post("/api/v1/namespaces/crud/serviceaccounts", &account).await.created();
+    let entries = discovered(&client).await;
+    let stored: Vec<_> = entries.into_iter().filter(|entry| entry.is_stored() && !entry.is_converted()).collect();
+    assert!(stored.len() >= 59, "{}", stored.len());
+    let lives = stored.into_iter().map(|entry| {
+        let client = client.clone();
+        tokio::spawn(async move { life(&client, &entry).await })
+    });
+    let failed = futures::future::join_all(lives).await.into_iter().filter(Result::is_err).count();
+    assert_eq!(failed, 0, "lives that failed; see above");
+}
+
+async fn life(client: &Client, entry: &Entry) {
+    let what = format!("{} {}", entry.api_version(), entry.kind);
+    let path = entry.path("crud");
+    let one = format!("{path}/{}", entry.name());
+    let begin = client.get(&path).await.ok();
+    let mut watch = client
+        .watch(&format!(
+            "{path}?watch=1&resourceVersion={}&fieldSelector=metadata.name%3D{}",
+            version(&begin),
+            entry.name()
+        ))
+        .await;
+
+    let created = client.post(&path, &entry.object(json!({"name": entry.name()}))).await;
+    assert_eq!(created.code, 201, "{what}: {}", created.text());
+    let created = created.json();
+    assert_eq!((&created["kind"], &created["apiVersion"]), (&json!(entry.kind), &json!(entry.api_version())), "{what}");
+    assert!(!version(&created).is_empty() && created["metadata"]["uid"].is_string(), "{what}: {created}");
+    assert_eq!(client.get(&one).await.ok(), created, "{what}: get");
+    assert!(names(&client.get(&path).await.ok()).contains(&name(&created)), "{what}: list");
+    assert_eq!(watch.expect("ADDED").await, created, "{what}: watch");
+    let again = client.post(&path, &entry.object(json!({"name": entry.name()}))).await;
+    again.refused(409, "AlreadyExists");
+
+    let mut changed = created.clone();
+    changed["metadata"]["labels"] = json!({"step": "update"});
+    let updated = client.put(&one, &changed).await;
+    assert_eq!(updated.code, 200, "{what}: update: {}", updated.text());
+    let updated = updated.json();
+    assert_eq!(updated["metadata"]["labels"]["step"], "update", "{what}");
+    assert_eq!(watch.expect("MODIFIED").await, updated, "{what}: watch");
+    client.put(&one, &changed).await.refused(409, "Conflict");
+
+    let patches = [
+        (MERGE, json!({"metadata": {"annotations": {"merge": "1"}}})),
+        (STRATEGIC, json!({"metadata": {"annotations": {"strategic": "1"}}})),
+        (JSON_PATCH, json!([{"op": "add", "path": "/metadata/annotations/json", "value": "1"}])),
+        (
+            APPLY,
+            json!({
+                "apiVersion": entry.api_version(), "kind": entry.kind,
+                "metadata": {"name": entry.name(), "annotations": {"apply": "1"}},
+            }),
+        ),
+    ];
+    for (kind, patch) in patches {
+        // Kinds with required fields cannot be applied without them; the rest of the object is what it was.
+        let patched = client.patch(&format!("{one}?fieldManager=life"), kind, &patch).await;
+        assert_eq!(patched.code, 200, "{what}: {kind}: {}", patched.text());
+        assert_eq!(watch.expect("MODIFIED").await, patched.json(), "{what}: {kind}");
+    }
+    let now = client.get(&one).await.ok();
+    assert_eq!(
+        now["metadata"]["annotations"],
+        json!({"merge": "1", "strategic": "1", "json": "1", "apply": "1"}),
+        "{what}"
+    );
+
+    for (subresource, _) in entry.subresources.iter().filter(|(name, _)| name == "status" || name == "scale") {
+        let path = format!("{one}/{subresource}");
+        let read = client.get(&path).await.ok();
+        assert_eq!(name(&read), entry.name(), "{what}/{subresource}");
+        let written = client.put(&path, &read).await;
+        assert_eq!(written.code, 200, "{what}/{subresource}: {}", written.text());
+        let patched = client.patch(&path, MERGE, &json!({})).await;
+        assert_eq!(patched.code, 200, "{what}/{subresource}: {}", patched.text());
+    }
+
+    client.delete(&one).await.ok();
+    if entry.kind == "Namespace" {
+        let mut last = watch.expect("MODIFIED").await;
+        assert_eq!(last["status"]["phase"], "Terminating");
+        last["spec"]["finalizers"] = json!([]);
+        client.put(&format!("{one}/finalize"), &last).await.ok();
+    }
+    let deleted = loop {
+        let event = watch.next().await.unwrap();
+        if event["type"] == "DELETED" {
+            break event["object"].clone();
+        }
+        // Finalizers of the kind's own keep it until they are taken away.
+        if event["object"]["metadata"]["finalizers"].is_array() {
+            client.patch(&one, MERGE, &json!({"metadata": {"finalizers": null}})).await;
+        }
+    };
+    assert_eq!(deleted["metadata"]["annotations"]["merge"], "1", "{what}: the last state");
+    assert_ne!(version(&deleted), version(&now), "{what}: the revision of the deletion");
+    client.get(&one).await.refused(404, "NotFound");
+    client.delete(&one).await.refused(404, "NotFound");
+
+    if entry.verbs.iter().any(|verb| verb == "deletecollection") && !bodies::is_single(&entry.kind) {
+        // Two groups keep their events in one place: each takes only its own.
+        let own = if entry.group.is_empty() { "core" } else { entry.group.as_str() };
+        for label in ["go", "go", "stay"] {
+            let labels = json!({"fate": label, "own": own});
+            let made = client.post(&path, &entry.object(json!({"generateName": "many-", "labels": labels}))).await;
+            assert_eq!(made.code, 201, "{what}: generateName: {}", made.text());
+        }
+        let gone = client.delete(&format!("{path}?labelSelector=fate%3Dgo,own%3D{own}")).await;
+        assert_eq!(gone.code, 200, "{what}: {}", gone.text());
+        assert_eq!(names(&gone.json()).len(), 2, "{what}: {}", gone.text());
+        let rest = client.get(&format!("{path}?labelSelector=own%3D{own}")).await.ok();
+        let is_live = |object: &&Value| object["metadata"]["deletionTimestamp"].is_null();
+        assert_eq!(rest["items"].as_array().unwrap().iter().filter(is_live).count(), 1, "{what}");
+        client.delete(&format!("{path}?labelSelector=own%3D{own}")).await.ok();
+    }
+}

@@ -1,0 +1,15 @@
+//! The server as its clients see it. Each test owns a whole server in this process, on a port of its own.
+
+#![allow(clippy::unwrap_used)]
+
+mod access;
+mod apply;
+mod bodies;
+mod crud;
+mod forms;
+mod lifecycle;
+mod lists;
+mod malformed;
+mod support;
+mod watches;
+mod writes;
