@@ -46,6 +46,14 @@ impl ApiObjects {
     }
 }
 
+/// The kubelet names what is missing by its cache's own word for it, which is singular.
+fn missing(kind: &str, name: &str, cause: kube::Error) -> Error {
+    match error(cause) {
+        Error::NotFound(_) => Error::NotFound(format!("{kind} \"{name}\" not found")),
+        other => other,
+    }
+}
+
 fn error(error: kube::Error) -> Error {
     match error {
         kube::Error::Api(status) if status.code == 404 => Error::NotFound(status.message.clone()),
@@ -57,11 +65,13 @@ fn error(error: kube::Error) -> Error {
 #[async_trait]
 impl Objects for ApiObjects {
     async fn config_map(&self, namespace: &str, name: &str) -> Result<ConfigMap, Error> {
-        Api::namespaced(self.client.clone(), namespace).get(name).await.map_err(error)
+        let found = Api::namespaced(self.client.clone(), namespace).get(name).await;
+        found.map_err(|cause| missing("configmap", name, cause))
     }
 
     async fn secret(&self, namespace: &str, name: &str) -> Result<Secret, Error> {
-        Api::namespaced(self.client.clone(), namespace).get(name).await.map_err(error)
+        let found = Api::namespaced(self.client.clone(), namespace).get(name).await;
+        found.map_err(|cause| missing("secret", name, cause))
     }
 
     async fn services(&self, namespace: &str) -> Result<Vec<Service>, Error> {
