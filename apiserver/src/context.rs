@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use crate::authn::User;
 use crate::body::FieldValidation;
 use crate::request::{Query, RequestInfo};
+use crate::resources::hooks::Request;
 use crate::resources::{Resource, Version};
 use crate::server::Server;
 use crate::status::{GroupResource, Result, Status};
@@ -57,6 +58,15 @@ impl Target {
             .storage
             .as_ref()
             .is_some_and(|storage| storage.api_version == self.resource().api_version(&self.version.name))
+    }
+
+    /// What hooks may know of a request.
+    pub fn request<'a>(&'a self, context: &'a Context) -> Request<'a> {
+        Request {
+            user: &context.user,
+            subresource: &context.info.subresource,
+            group: &self.resource().group,
+        }
     }
 
     pub fn api_version(&self) -> String {

@@ -11,8 +11,17 @@ use smol_str::SmolStr;
 pub struct SelectableField {
     /// The name in selectors, for example `spec.nodeName`.
     pub name: &'static str,
+    /// Where objects have it, mostly the same.
+    pub path: &'static str,
     /// The value of an object that has no such field.
     pub default: &'static str,
+}
+
+impl SelectableField {
+    /// A field that selectors call by its path.
+    pub const fn new(name: &'static str, default: &'static str) -> Self {
+        SelectableField { name, path: name, default }
+    }
 }
 
 /// What [`read`] found.
@@ -50,7 +59,7 @@ impl<'de> DeserializeSeed<'de> for Walk<'_> {
 
 impl Walk<'_> {
     fn scalar(self, value: SmolStr) {
-        if let Some(position) = self.wanted.iter().position(|field| field.name == self.path.as_str()) {
+        if let Some(position) = self.wanted.iter().position(|field| field.path == self.path.as_str()) {
             self.facts.fields[position] = value;
         }
     }
@@ -60,7 +69,7 @@ impl Walk<'_> {
         let path = self.path.as_str();
         path == "metadata"
             || self.wanted.iter().any(|field| {
-                field.name.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+                field.path.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
             })
     }
 }
@@ -172,9 +181,9 @@ mod tests {
     use super::*;
 
     const FIELDS: &[SelectableField] = &[
-        SelectableField { name: "spec.nodeName", default: "" },
-        SelectableField { name: "status.phase", default: "Unknown" },
-        SelectableField { name: "spec.hostNetwork", default: "false" },
+        SelectableField::new("spec.nodeName", ""),
+        SelectableField::new("status.phase", "Unknown"),
+        SelectableField::new("spec.hostNetwork", "false"),
     ];
 
     #[test]

@@ -143,6 +143,37 @@ impl ErrorList {
         self.0.is_empty()
     }
 
+    /// A value that is none of the JSON in an object, for example a count.
+    pub fn invalid_number(&mut self, path: &Path<'_>, value: i64, detail: impl Into<String>) {
+        self.push(ErrorType::Invalid, path, Some(value.to_string()), detail);
+    }
+
+    /// A wrong value that the message does not show.
+    pub fn invalid_omitted(&mut self, path: &Path<'_>, detail: impl Into<String>) {
+        self.push(ErrorType::Invalid, path, None, detail);
+    }
+
+    /// The problems of a string.
+    pub fn invalid_strs(&mut self, path: &Path<'_>, value: &str, problems: impl IntoIterator<Item = String>) {
+        for problem in problems {
+            self.invalid_str(path, value, problem);
+        }
+    }
+
+    /// The rule that a field never changes: the value is the new one.
+    pub fn immutable(&mut self, path: &Path<'_>, new: &Value, old: &Value) {
+        if !crate::object::same(new, old) {
+            self.invalid(path, new, "field is immutable");
+        }
+    }
+
+    /// Integers below zero.
+    pub fn non_negative(&mut self, path: &Path<'_>, value: &Value) {
+        if crate::object::int(value) < 0 {
+            self.invalid(path, value, "must be greater than or equal to 0");
+        }
+    }
+
     fn push(&mut self, kind: ErrorType, path: &Path<'_>, bad_value: Option<String>, detail: impl Into<String>) {
         self.0.push(Error { kind, field: path.to_string(), bad_value, detail: detail.into() });
     }
@@ -175,11 +206,10 @@ impl ErrorList {
         self.push(ErrorType::Forbidden, path, None, detail);
     }
 
-    /// `supported` is shown sorted and quoted, as upstream does.
+    /// `supported` is shown quoted and in its order; upstream's order differs from field to field.
     pub fn not_supported(&mut self, path: &Path<'_>, value: &Value, supported: &[&str]) {
-        let mut sorted: Vec<_> = supported.iter().map(|value| format!("{value:?}")).collect();
-        sorted.sort();
-        let detail = if sorted.is_empty() { String::new() } else { format!("supported values: {}", sorted.join(", ")) };
+        let quoted: Vec<_> = supported.iter().map(|value| format!("{value:?}")).collect();
+        let detail = if quoted.is_empty() { String::new() } else { format!("supported values: {}", quoted.join(", ")) };
         self.push(ErrorType::NotSupported, path, Some(shown(value)), detail);
     }
 
@@ -242,7 +272,7 @@ mod tests {
         let first = containers.index(0);
         let mut errors = ErrorList::default();
         errors.required(&first.child("name"), "");
-        errors.not_supported(&spec.child("dnsPolicy"), &Value::from("x"), &["Default", "ClusterFirst"]);
+        errors.not_supported(&spec.child("dnsPolicy"), &Value::from("x"), &["ClusterFirst", "Default"]);
         assert_eq!(
             errors.aggregate(),
             r#"[spec.containers[0].name: Required value, spec.dnsPolicy: Unsupported value: "x": supported values: "ClusterFirst", "Default"]"#

@@ -38,6 +38,78 @@ pub fn keep_all_but(object: &mut Value, old: &Value, but: &[&str]) {
     }
 }
 
+/// Makes the metadata what it was in `old`, as far as a user writes it; `managedFields` are not touched.
+pub fn keep_meta(object: &mut Value, old: &Value) {
+    for field in
+        ["deletionTimestamp", "generation", "labels", "annotations", "finalizers", "ownerReferences", "selfLink"]
+    {
+        set_meta(object, field, old["metadata"].get(field).cloned());
+    }
+}
+
+/// Whether top-level fields other than those named differ.
+pub fn differs_but(object: &Value, old: &Value, but: &[&str]) -> bool {
+    let rest = |value: &Value| {
+        let fields = value.as_object().into_iter().flatten();
+        fields
+            .filter(|(name, value)| !but.contains(&name.as_str()) && !value.is_null())
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect::<Map<_, _>>()
+    };
+    !same(&Value::Object(rest(object)), &Value::Object(rest(old)))
+}
+
+/// Whether two trees mean the same: a field that is absent, null, empty, zero or false is one thing.
+pub fn same(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Object(a_fields), Value::Object(b_fields)) => {
+            a_fields.iter().all(|(name, value)| same(value, &b[name.as_str()]))
+                && b_fields.iter().all(|(name, value)| !a[name.as_str()].is_null() || is_unset(value))
+        }
+        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
+        _ => a == b || (is_unset(a) && is_unset(b)),
+    }
+}
+
+/// Whether a value is what an absent field means.
+pub fn is_unset(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Bool(flag) => !flag,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.values().all(is_unset),
+    }
+}
+
+/// A string, empty where there is none.
+pub fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+/// An integer, zero where there is none.
+pub fn int(value: &Value) -> i64 {
+    value.as_i64().unwrap_or_default()
+}
+
+/// A list, empty where there is none.
+pub fn items(value: &Value) -> &[Value] {
+    value.as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+/// The entries of a map, none where there is none.
+pub fn entries(value: &Value) -> impl Iterator<Item = (&str, &Value)> {
+    value.as_object().into_iter().flatten().map(|(key, value)| (key.as_str(), value))
+}
+
+/// Removes a field of an object, if that it is.
+pub fn remove(object: &mut Value, field: &str) {
+    if let Some(fields) = object.as_object_mut() {
+        fields.remove(field);
+    }
+}
+
 /// Renames a top-level field.
 pub fn rename(object: &mut Value, from: &str, to: &str) {
     if let Some(fields) = fields(object) {

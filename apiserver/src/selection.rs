@@ -30,7 +30,7 @@ impl Selection {
                 || (term.field == "metadata.namespace" && resource.namespaced)
                 || selectable.iter().any(|field| term.field == field.name);
             if !known {
-                return Err(Status::bad_request(format!("field label not supported: {}", term.field)));
+                return Err(Status::bad_request(resource.hooks.unknown_field(&term.field)));
             }
         }
         let mut scope = Scope::all();

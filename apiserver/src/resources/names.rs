@@ -99,6 +99,67 @@ pub fn path_segment(value: &str) -> Option<String> {
     ["/", "%"].into_iter().find(|part| value.contains(part)).map(|part| format!("may not contain '{part}'"))
 }
 
+/// A name to be checked: of a `generateName` the dash before the random characters does not count.
+pub fn masked(name: &str, prefix: bool) -> std::borrow::Cow<'_, str> {
+    match name.strip_suffix('-') {
+        Some(rest) if prefix && !rest.is_empty() => {
+            let end = rest.char_indices().last().map_or(0, |(at, _)| at);
+            format!("{}a", &rest[..end]).into()
+        }
+        _ => name.into(),
+    }
+}
+
+/// A port's name, for example `http`.
+pub fn port_name(value: &str) -> Vec<String> {
+    let mut problems = Vec::new();
+    if value.len() > 15 {
+        problems.push("must be no more than 15 characters".to_owned());
+    }
+    if value.is_empty() || !value.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-') {
+        problems.push("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)".to_owned());
+    }
+    if !value.bytes().any(|byte| byte.is_ascii_lowercase()) {
+        problems.push("must contain at least one letter (a-z)".to_owned());
+    }
+    if value.contains("--") {
+        problems.push("must not contain consecutive hyphens".to_owned());
+    }
+    if value.starts_with('-') || value.ends_with('-') {
+        problems.push("must not begin or end with a hyphen".to_owned());
+    }
+    problems
+}
+
+/// A number of a port.
+pub fn port_number(value: i64) -> Option<String> {
+    (!(1..=65535).contains(&value)).then(|| "must be between 1 and 65535, inclusive".to_owned())
+}
+
+/// The key of a ConfigMap or Secret.
+pub fn config_map_key(value: &str) -> Vec<String> {
+    let mut problems = Vec::new();
+    if value.len() > 253 {
+        problems.push("must be no more than 253 characters".to_owned());
+    }
+    if value.is_empty() || !value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte)) {
+        problems.push("a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')".to_owned());
+    }
+    if value == "." {
+        problems.push("must not be '.'".to_owned());
+    } else if value == ".." {
+        problems.push("must not be '..'".to_owned());
+    } else if value.starts_with("..") {
+        problems.push("must not start with '..'".to_owned());
+    }
+    problems
+}
+
+/// A number or percentage: `"25%"`.
+pub fn is_percent(value: &str) -> bool {
+    value.strip_suffix('%').is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
 fn is_dns1123_label(value: &str) -> bool {
     let bytes = value.as_bytes();
     let edge = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());

@@ -8,6 +8,7 @@ use crate::admission::{self, Attributes, Operation};
 use crate::body::{self, Body, Expected};
 use crate::context::{Context, Target, WriteOptions};
 use crate::field::{ErrorList, Path};
+use crate::resources::hooks::Request;
 use crate::status::{Result, Status};
 use crate::storage::Created;
 use crate::verbs::write;
@@ -63,9 +64,9 @@ pub async fn create_object(
         };
         admission::admit(&attributes, &mut object).await?;
         target.to_storage(&mut object);
-        resource.hooks.prepare_for_create(&mut object);
+        resource.hooks.prepare_for_create(&mut object, &target.request(context));
         object::set_meta(&mut object, "generation", resource.generation.then(|| 1.into()));
-        validate(target, &object)?;
+        validate(target, &target.request(context), &object)?;
         refuse_privileged(context, target, &object)?;
         let undo = context.server.allocations.before_create(context, target, &mut object, options.dry_run).await?;
         if let Err(refused) = admission::validate(&attributes, &object).await {
@@ -107,13 +108,11 @@ pub async fn create_object(
 }
 
 /// The rules of a new object, in the storage version.
-pub fn validate(target: &Target, object: &Value) -> Result<()> {
+pub fn validate(target: &Target, request: &Request<'_>, object: &Value) -> Result<()> {
     let resource = target.resource();
     let mut errors = ErrorList::default();
-    resource.hooks.validate(object, &mut errors);
-    if errors.is_empty() {
-        object_meta::validate(resource, object, &mut errors);
-    }
+    object_meta::validate(resource, object, &mut errors);
+    resource.hooks.validate(object, request, &mut errors);
     if errors.is_empty() {
         return Ok(());
     }

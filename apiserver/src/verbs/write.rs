@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::admission::{self, Attributes, Operation};
 use crate::context::{Context, Target, WriteOptions};
 use crate::field::{ErrorList, Path};
+use crate::resources::hooks::Request;
 use crate::resources::ownership::Ownership;
 use crate::status::{Result, Status};
 use crate::storage::Replaced;
@@ -142,7 +143,7 @@ async fn attempt(
     };
     admission::admit(&attributes, &mut object).await?;
     target.to_storage(&mut object);
-    before_update(target, subresource, &mut object, old)?;
+    before_update(target, &target.request(context), &mut object, old)?;
     // From here on the object is compared with what is stored, which has a version.
     object::set_meta(&mut object, "resourceVersion", old["metadata"].get("resourceVersion").cloned());
     // A write that changes nothing but the time of its own entry is none.
@@ -230,16 +231,16 @@ fn check_preconditions(target: &Target, object: &Value, old: &Value, name: &str)
 }
 
 /// Keeps what an update may not change, counts the generation, and applies the rules.
-fn before_update(target: &Target, subresource: &str, object: &mut Value, old: &Value) -> Result<()> {
+fn before_update(target: &Target, request: &Request<'_>, object: &mut Value, old: &Value) -> Result<()> {
     let resource = target.resource();
+    let subresource = request.subresource;
     let name = object::meta(old, "name").to_owned();
     let old_meta = |field: &str| old["metadata"].get(field).cloned();
     object::set_meta(object, "generation", old_meta("generation"));
     if subresource == "status" {
         resource.hooks.prepare_for_status_update(object, old);
-    } else if !matches!(subresource, "binding" | "finalize") {
-        // Those two decide themselves what they change.
-        resource.hooks.prepare_for_update(object, old);
+    } else {
+        resource.hooks.prepare_for_update(object, old, request);
     }
     for field in ["uid", "creationTimestamp"] {
         object::set_meta(object, field, old_meta(field));
@@ -250,7 +251,7 @@ fn before_update(target: &Target, subresource: &str, object: &mut Value, old: &V
             object::set_meta(object, "deletionGracePeriodSeconds", old_meta("deletionGracePeriodSeconds"));
         }
     }
-    if resource.generation && subresource != "status" && asks_for_something_else(object, old) {
+    if resource.generation && subresource != "status" && resource.hooks.asks_for_something_else(object, old) {
         let generation = old["metadata"]["generation"].as_i64().unwrap_or_default() + 1;
         object::set_meta(object, "generation", Some(generation.into()));
     }
@@ -260,27 +261,12 @@ fn before_update(target: &Target, subresource: &str, object: &mut Value, old: &V
     if subresource == "status" {
         resource.hooks.validate_status_update(object, old, &mut errors);
     } else {
-        resource.hooks.validate(object, &mut errors);
-        resource.hooks.validate_update(object, old, &mut errors);
+        resource.hooks.validate_update(object, old, request, &mut errors);
     }
     if errors.is_empty() {
         return Ok(());
     }
     Err(Status::invalid(&resource.group, &resource.kind, &name, &errors))
-}
-
-/// Whether anything but metadata and status differs: what `metadata.generation` counts.
-fn asks_for_something_else(object: &Value, old: &Value) -> bool {
-    let wanted = |value: &Value| {
-        value.as_object().map(|fields| {
-            fields
-                .iter()
-                .filter(|(name, value)| !matches!(name.as_str(), "metadata" | "status") && !value.is_null())
-                .map(|(name, value)| (name.clone(), value.clone()))
-                .collect::<Vec<_>>()
-        })
-    };
-    wanted(object) != wanted(old)
 }
 
 /// Whether the object is being deleted and nothing holds it any more.

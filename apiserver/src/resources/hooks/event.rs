@@ -2,9 +2,11 @@
 
 use serde_json::Value;
 
-use super::Hooks;
+use super::{Hooks, Request};
 use crate::facts::SelectableField;
-use crate::object;
+use crate::field::{ErrorList, Path};
+use crate::object::{self, int, text};
+use crate::resources::names;
 
 pub struct Event;
 
@@ -22,24 +24,62 @@ const RENAMED: &[(&str, &str)] = &[
 impl Hooks for Event {
     fn selectable_fields(&self) -> &'static [SelectableField] {
         const FIELDS: &[SelectableField] = &[
-            field("involvedObject.kind"),
-            field("involvedObject.namespace"),
-            field("involvedObject.name"),
-            field("involvedObject.uid"),
-            field("involvedObject.apiVersion"),
-            field("involvedObject.resourceVersion"),
-            field("involvedObject.fieldPath"),
-            field("reason"),
-            field("reportingComponent"),
-            field("source"),
-            field("type"),
+            SelectableField::new("involvedObject.kind", ""),
+            SelectableField::new("involvedObject.namespace", ""),
+            SelectableField::new("involvedObject.name", ""),
+            SelectableField::new("involvedObject.uid", ""),
+            SelectableField::new("involvedObject.apiVersion", ""),
+            SelectableField::new("involvedObject.resourceVersion", ""),
+            SelectableField::new("involvedObject.fieldPath", ""),
+            SelectableField::new("reason", ""),
+            SelectableField::new("reportingComponent", ""),
+            SelectableField { name: "source", path: "source.component", default: "" },
+            SelectableField::new("type", ""),
         ];
         FIELDS
     }
 
-    fn prepare_for_create(&self, _object: &mut Value) {}
+    fn prepare_for_create(&self, _object: &mut Value, _request: &Request<'_>) {}
 
-    fn prepare_for_update(&self, _object: &mut Value, _old: &Value) {}
+    fn prepare_for_update(&self, _object: &mut Value, _old: &Value, _request: &Request<'_>) {}
+
+    fn validate(&self, object: &Value, request: &Request<'_>, errors: &mut ErrorList) {
+        of_both_groups(object, request, errors);
+        if request.group.is_empty() {
+            return;
+        }
+        series(object, errors);
+        if object["eventTime"].is_null() {
+            errors.required(&Path::new("eventTime"), "");
+        }
+        let kind = text(&object["type"]);
+        if !matches!(kind, "Normal" | "Warning") {
+            errors.invalid_str(&Path::new("type"), "", format!("has invalid value: {kind}"));
+        }
+        for field in ["firstTimestamp", "lastTimestamp", "count", "source"] {
+            if !object::is_unset(&object[field]) {
+                errors.invalid_str(&Path::new(field), "", "needs to be unset");
+            }
+        }
+    }
+
+    fn validate_update(&self, object: &Value, old: &Value, request: &Request<'_>, errors: &mut ErrorList) {
+        of_both_groups(object, request, errors);
+        if request.group.is_empty() {
+            return;
+        }
+        if !object::same(&object["series"], &old["series"]) {
+            series(object, errors);
+        }
+        let fields = [
+            "involvedObject", "reason", "message", "source", "firstTimestamp", "lastTimestamp", "count", "type", "eventTime",
+            "action", "related", "reportingComponent", "reportingInstance",
+        ];
+        for field in fields {
+            let shown = if field == "reportingComponent" { "reportingController" } else { field };
+            errors.immutable(&Path::new(shown), &object[field], &old[field]);
+        }
+    }
 
     fn expires(&self) -> bool {
         true
@@ -56,6 +96,46 @@ impl Hooks for Event {
     }
 }
 
-const fn field(name: &'static str) -> SelectableField {
-    SelectableField { name, default: "" }
+fn of_both_groups(object: &Value, request: &Request<'_>, errors: &mut ErrorList) {
+    let (own, involved) = (object::meta(object, "namespace"), text(&object["involvedObject"]["namespace"]));
+    let root = Path::new("involvedObject");
+    let mismatch = |errors: &mut ErrorList| errors.invalid_str(&root.child("namespace"), involved, "does not match event.namespace");
+    if object["eventTime"].is_null() {
+        let matches = if involved.is_empty() { matches!(own, "" | "default") } else { own == involved };
+        if !matches {
+            mismatch(errors);
+        }
+        return;
+    }
+    if involved.is_empty() && !matches!(own, "default" | "kube-system") {
+        mismatch(errors);
+    }
+    let controller = text(&object["reportingComponent"]);
+    let at = Path::new(if request.group.is_empty() { "reportingComponent" } else { "reportingController" });
+    if controller.is_empty() {
+        errors.required(&at, "");
+    }
+    errors.invalid_strs(&at, controller, names::qualified_name(controller));
+    for (field, most) in [("reportingInstance", 128), ("action", 128), ("reason", 128), ("message", 1024)] {
+        let value = text(&object[field]);
+        if value.is_empty() && field != "message" {
+            errors.required(&Path::new(field), "");
+        }
+        if value.len() > most {
+            errors.invalid_str(&Path::new(field), "", format!("can have at most {most} characters"));
+        }
+    }
+}
+
+fn series(object: &Value, errors: &mut ErrorList) {
+    let series = &object["series"];
+    if series.is_null() {
+        return;
+    }
+    if int(&series["count"]) < 2 {
+        errors.invalid_str(&Path::new("series.count"), "", "should be at least 2");
+    }
+    if series["lastObservedTime"].is_null() {
+        errors.required(&Path::new("series.lastObservedTime"), "");
+    }
 }

@@ -6,16 +6,51 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::authn::User;
 use crate::facts::SelectableField;
 use crate::field::ErrorList;
 use crate::object;
 use crate::resources::names;
 
+mod api_service;
+mod autoscaling;
+mod batch;
+mod certificates;
+mod config;
+mod cron_schedule;
+mod custom_resource_definition;
+mod daemon_set;
+mod deployment;
+mod difference;
+mod endpoints;
 mod event;
+mod label_selector;
 mod namespace;
+mod networking;
 mod node;
 mod pod;
+mod pod_spec;
+mod pod_template;
+mod policy;
+mod quota;
 mod rbac;
+mod replica_set;
+mod requests;
+mod scheduling;
+mod service;
+mod stateful_set;
+mod storage;
+mod volume;
+
+/// What the hooks may know of the request that writes.
+#[derive(Clone, Copy)]
+pub struct Request<'a> {
+    pub user: &'a User,
+    /// Empty for the object itself.
+    pub subresource: &'a str,
+    /// The API group by which the object was sent; kinds served by two groups differ in their rules.
+    pub group: &'a str,
+}
 
 /// The hooks of one kind. Every method has the behaviour of a kind without rules as its default.
 ///
@@ -26,6 +61,15 @@ pub trait Hooks: Send + Sync + 'static {
         &[]
     }
 
+    /// Why a field selector may not name `field`.
+    fn unknown_field(&self, field: &str) -> String {
+        if self.selectable_fields().is_empty() {
+            format!("{field:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\"")
+        } else {
+            format!("field label not supported: {field}")
+        }
+    }
+
     /// Selectable fields by which watches and lists are routed.
     fn indexed_fields(&self) -> &'static [&'static str] {
         &[]
@@ -33,17 +77,17 @@ pub trait Hooks: Send + Sync + 'static {
 
     /// What is wrong with a name; `prefix` when it is a `generateName`.
     fn invalid_name(&self, name: &str, prefix: bool) -> Option<String> {
-        let name = if prefix { name.trim_end_matches('-') } else { name };
-        names::dns1123_subdomain(name)
+        names::dns1123_subdomain(&names::masked(name, prefix))
     }
 
     /// Sets what the server alone decides about a new object. By default the status is emptied.
-    fn prepare_for_create(&self, object: &mut Value) {
+    fn prepare_for_create(&self, object: &mut Value, _request: &Request<'_>) {
         object::clear(object, "status");
     }
 
-    /// Sets what an update may not change. By default the status stays as it was.
-    fn prepare_for_update(&self, object: &mut Value, old: &Value) {
+    /// Sets what an update of the object or of a subresource other than `status` may not change. By default
+    /// the status stays as it was.
+    fn prepare_for_update(&self, object: &mut Value, old: &Value, _request: &Request<'_>) {
         object::keep(object, old, "status");
     }
 
@@ -52,11 +96,19 @@ pub trait Hooks: Send + Sync + 'static {
         object::keep_all_but(object, old, &["status", "metadata"]);
     }
 
-    /// The rules for an object on its own.
-    fn validate(&self, _object: &Value, _errors: &mut ErrorList) {}
+    /// Whether an update changes what `metadata.generation` counts. By default that is anything but metadata
+    /// and status.
+    fn asks_for_something_else(&self, object: &Value, old: &Value) -> bool {
+        object::differs_but(object, old, &["metadata", "status"])
+    }
 
-    /// The rules for a change, besides [`Hooks::validate`] of the new object.
-    fn validate_update(&self, _object: &Value, _old: &Value, _errors: &mut ErrorList) {}
+    /// The rules for a new object, besides those of its metadata.
+    fn validate(&self, _object: &Value, _request: &Request<'_>, _errors: &mut ErrorList) {}
+
+    /// The rules for a changed object, besides those of its metadata. By default those of a new one.
+    fn validate_update(&self, object: &Value, _old: &Value, request: &Request<'_>, errors: &mut ErrorList) {
+        self.validate(object, request, errors);
+    }
 
     /// The rules for a change of the status.
     fn validate_status_update(&self, _object: &Value, _old: &Value, _errors: &mut ErrorList) {}
@@ -71,9 +123,9 @@ pub trait Hooks: Send + Sync + 'static {
         false
     }
 
-    /// Whether objects go by themselves after `--event-ttl`.
-    fn expires(&self) -> bool {
-        false
+    /// How long the object lives, for kinds that expire.
+    fn ttl(&self) -> Option<std::time::Duration> {
+        None
     }
 
     /// Changes an object of one `apiVersion` of the kind into another one.
@@ -85,14 +137,92 @@ struct Plain;
 
 impl Hooks for Plain {}
 
+/// A kind without rules of its own whose deletion answers with the object.
+struct AnswersDeleted;
+
+impl Hooks for AnswersDeleted {
+    fn returns_deleted_object(&self) -> bool {
+        true
+    }
+}
+
+/// A kind without rules of its own, the metadata of which is not written with the status.
+struct StatusOnly {
+    returns_deleted_object: bool,
+}
+
+impl Hooks for StatusOnly {
+    fn prepare_for_status_update(&self, object: &mut Value, old: &Value) {
+        object::keep_all_but(object, old, &["status", "metadata"]);
+        object::keep_meta(object, old);
+    }
+
+    fn returns_deleted_object(&self) -> bool {
+        self.returns_deleted_object
+    }
+}
+
 /// The hooks of a built-in kind.
 pub fn of(group: &str, kind: &str) -> Arc<dyn Hooks> {
     match (group, kind) {
         ("" | "events.k8s.io", "Event") => Arc::new(event::Event),
+        ("", "ConfigMap") => Arc::new(config::ConfigMap),
+        ("", "Endpoints") => Arc::new(endpoints::Endpoints),
+        ("", "LimitRange") => Arc::new(quota::LimitRange),
         ("", "Namespace") => Arc::new(namespace::Namespace),
         ("", "Node") => Arc::new(node::Node),
+        ("", "PersistentVolume") => Arc::new(volume::PersistentVolume),
+        ("", "PersistentVolumeClaim") => Arc::new(volume::PersistentVolumeClaim),
         ("", "Pod") => Arc::new(pod::Pod),
-        ("rbac.authorization.k8s.io", _) => Arc::new(rbac::Rbac),
+        ("", "PodTemplate") => Arc::new(pod_template::PodTemplate),
+        ("", "ReplicationController") => Arc::new(replica_set::ReplicationController),
+        ("", "ResourceQuota") => Arc::new(quota::ResourceQuota),
+        ("", "Secret") => Arc::new(config::Secret),
+        ("", "Service") => Arc::new(service::Service),
+        ("", "ServiceAccount") => Arc::new(config::ServiceAccount),
+        ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy") => {
+            Arc::new(StatusOnly { returns_deleted_object: false })
+        }
+        ("admissionregistration.k8s.io", "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration") => {
+            Arc::new(requests::WebhookConfiguration)
+        }
+        ("apiextensions.k8s.io", "CustomResourceDefinition") => {
+            Arc::new(custom_resource_definition::CustomResourceDefinition)
+        }
+        ("apiregistration.k8s.io", "APIService") => Arc::new(api_service::ApiService),
+        ("apps", "ControllerRevision") => Arc::new(pod_template::ControllerRevision),
+        ("apps", "DaemonSet") => Arc::new(daemon_set::DaemonSet),
+        ("apps", "Deployment") => Arc::new(deployment::Deployment),
+        ("apps", "ReplicaSet") => Arc::new(replica_set::ReplicaSet),
+        ("apps", "StatefulSet") => Arc::new(stateful_set::StatefulSet),
+        ("autoscaling", "HorizontalPodAutoscaler") => Arc::new(autoscaling::HorizontalPodAutoscaler),
+        ("batch", "CronJob") => Arc::new(batch::CronJob),
+        ("batch", "Job") => Arc::new(batch::Job),
+        ("certificates.k8s.io", "CertificateSigningRequest") => Arc::new(certificates::CertificateSigningRequest),
+        ("coordination.k8s.io", "Lease") => Arc::new(scheduling::Lease),
+        ("discovery.k8s.io", "EndpointSlice") => Arc::new(endpoints::EndpointSlice),
+        ("flowcontrol.apiserver.k8s.io", "FlowSchema" | "PriorityLevelConfiguration") => Arc::new(requests::FlowControl),
+        ("networking.k8s.io", "Ingress") => Arc::new(networking::Ingress),
+        ("networking.k8s.io", "IngressClass") => Arc::new(networking::IngressClass),
+        ("networking.k8s.io", "IPAddress") => Arc::new(networking::IpAddress),
+        ("networking.k8s.io", "NetworkPolicy") => Arc::new(networking::NetworkPolicy),
+        ("networking.k8s.io", "ServiceCIDR") => Arc::new(networking::ServiceCidr),
+        ("node.k8s.io", "RuntimeClass") => Arc::new(scheduling::RuntimeClass),
+        ("policy", "PodDisruptionBudget") => Arc::new(policy::PodDisruptionBudget),
+        ("rbac.authorization.k8s.io", "ClusterRole" | "Role") => Arc::new(rbac::Role { cluster: kind == "ClusterRole" }),
+        ("rbac.authorization.k8s.io", "ClusterRoleBinding" | "RoleBinding") => {
+            Arc::new(rbac::Binding { cluster: kind == "ClusterRoleBinding" })
+        }
+        ("resource.k8s.io", "ResourceClaim") => Arc::new(StatusOnly { returns_deleted_object: true }),
+        ("resource.k8s.io", "ResourceSlice") => Arc::new(scheduling::ResourceSlice),
+        ("resource.k8s.io", "DeviceClass" | "ResourceClaimTemplate") => Arc::new(AnswersDeleted),
+        ("scheduling.k8s.io", "PriorityClass") => Arc::new(scheduling::PriorityClass),
+        ("storage.k8s.io", "CSIDriver") => Arc::new(storage::CsiDriver),
+        ("storage.k8s.io", "CSINode") => Arc::new(storage::CsiNode),
+        ("storage.k8s.io", "CSIStorageCapacity") => Arc::new(storage::CsiStorageCapacity),
+        ("storage.k8s.io", "StorageClass") => Arc::new(storage::StorageClass),
+        ("storage.k8s.io", "VolumeAttachment") => Arc::new(storage::VolumeAttachment),
+        ("storage.k8s.io", "VolumeAttributesClass") => Arc::new(storage::VolumeAttributesClass),
         _ => Arc::new(Plain),
     }
 }

@@ -2,35 +2,86 @@
 
 use serde_json::{Value, json};
 
-use super::Hooks;
+use super::{Hooks, Request};
 use crate::facts::SelectableField;
-use crate::object;
+use crate::field::{ErrorList, Path};
+use crate::object::{self, items, text};
 use crate::resources::names;
 
 pub struct Namespace;
 
 impl Hooks for Namespace {
     fn selectable_fields(&self) -> &'static [SelectableField] {
-        const FIELDS: &[SelectableField] = &[SelectableField { name: "status.phase", default: "" }];
+        const FIELDS: &[SelectableField] = &[SelectableField::new("status.phase", "")];
         FIELDS
     }
 
     fn invalid_name(&self, name: &str, prefix: bool) -> Option<String> {
-        names::dns1123_label(if prefix { name.trim_end_matches('-') } else { name })
+        names::dns1123_label(&names::masked(name, prefix))
     }
 
-    fn prepare_for_create(&self, object: &mut Value) {
+    fn prepare_for_create(&self, object: &mut Value, _request: &Request<'_>) {
         object["status"] = json!({"phase": "Active"});
-        let finalizers = object["spec"]["finalizers"].as_array().cloned().unwrap_or_default();
+        let mut finalizers = items(&object["spec"]["finalizers"]).to_vec();
         if !finalizers.iter().any(|finalizer| finalizer == "kubernetes") {
-            let mut finalizers = finalizers;
             finalizers.push(json!("kubernetes"));
-            object["spec"]["finalizers"] = Value::Array(finalizers);
+        }
+        object["spec"]["finalizers"] = Value::Array(finalizers);
+        label_with_name(object);
+    }
+
+    fn prepare_for_update(&self, object: &mut Value, old: &Value, request: &Request<'_>) {
+        object::keep(object, old, "status");
+        if request.subresource != "finalize" {
+            object::keep(object, old, "spec");
+        }
+        label_with_name(object);
+    }
+
+    fn prepare_for_status_update(&self, object: &mut Value, old: &Value) {
+        object::keep_all_but(object, old, &["status", "metadata"]);
+        label_with_name(object);
+    }
+
+    fn validate(&self, object: &Value, _request: &Request<'_>, errors: &mut ErrorList) {
+        finalizers(object, errors);
+    }
+
+    fn validate_status_update(&self, object: &Value, old: &Value, errors: &mut ErrorList) {
+        let status = Path::new("status");
+        let (at, phase) = (status.child("phase"), text(&object["status"]["phase"]));
+        if !object::is_terminating(object) && !object::is_terminating(old) {
+            if phase != "Active" {
+                errors.invalid_str(&at, phase, "may only be 'Active' if `deletionTimestamp` is empty");
+            }
+        } else if phase != "Terminating" {
+            errors.invalid_str(&at, phase, "may only be 'Terminating' if `deletionTimestamp` is not empty");
         }
     }
 
-    fn prepare_for_update(&self, object: &mut Value, old: &Value) {
-        object::keep(object, old, "status");
-        object::keep(object, old, "spec");
+    fn returns_deleted_object(&self) -> bool {
+        true
+    }
+}
+
+/// Every namespace is selectable by its name.
+fn label_with_name(object: &mut Value) {
+    let name = object::meta(object, "name").to_owned();
+    if !object["metadata"]["labels"].is_object() {
+        object::set_meta(object, "labels", Some(json!({})));
+    }
+    object["metadata"]["labels"]["kubernetes.io/metadata.name"] = name.into();
+}
+
+fn finalizers(object: &Value, errors: &mut ErrorList) {
+    let spec = Path::new("spec");
+    let at = spec.child("finalizers");
+    for (index, finalizer) in items(&object["spec"]["finalizers"]).iter().enumerate() {
+        let name = text(finalizer);
+        if let Some(problem) = names::qualified_name(name) {
+            errors.invalid_str(&at.index(index), name, problem);
+        } else if !name.contains('/') && !matches!(name, "orphan" | "foregroundDeletion" | "kubernetes") {
+            errors.invalid_str(&at.index(index), name, "name is neither a standard finalizer name nor is it fully qualified");
+        }
     }
 }

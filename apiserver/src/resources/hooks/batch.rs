@@ -1,0 +1,375 @@
+//! Job and CronJob.
+
+use serde_json::{Value, json};
+
+use super::{Hooks, Request, label_selector, pod_template};
+use crate::facts::SelectableField;
+use crate::field::{ErrorList, Path};
+use crate::object::{self, int, items, text};
+use crate::resources::names;
+
+pub struct Job;
+pub struct CronJob;
+
+const MAX_PARALLELISM_INDEXED: i64 = 100_000;
+
+impl Hooks for Job {
+    fn selectable_fields(&self) -> &'static [SelectableField] {
+        const FIELDS: &[SelectableField] =
+            &[SelectableField { name: "status.successful", path: "status.succeeded", default: "0" }];
+        FIELDS
+    }
+
+    fn unknown_field(&self, field: &str) -> String {
+        format!("field label {field:?} not supported for Job")
+    }
+
+    fn prepare_for_create(&self, object: &mut Value, _request: &Request<'_>) {
+        object::clear(object, "status");
+        if object["spec"]["manualSelector"] != Value::Bool(true) {
+            generate_selector(object);
+        }
+    }
+
+    fn validate(&self, object: &Value, _request: &Request<'_>, errors: &mut ErrorList) {
+        generated_selector(object, errors);
+        job_spec(&object["spec"], None, &Path::new("spec"), errors);
+        let spec = Path::new("spec");
+        label_selector::validate(&object["spec"]["selector"], &spec.child("selector"), errors);
+        pod_template::selected(&object["spec"]["selector"], &object["spec"]["template"], &spec.child("template"), errors);
+        let name = object::meta(object, "name");
+        if object["spec"]["completionMode"] == "Indexed" {
+            let last = (int(&object["spec"]["completions"]) - 1).max(0);
+            if let Some(problem) = names::dns1123_label(&format!("{name}-{last}")) {
+                let metadata = Path::new("metadata");
+                errors.invalid_str(&metadata.child("name"), name, format!("will not able to create pod with invalid DNS label: {name}-{last}"));
+                let _ = problem;
+            }
+        }
+    }
+
+    fn validate_update(&self, object: &Value, old: &Value, _request: &Request<'_>, errors: &mut ErrorList) {
+        let (at, spec, before) = (Path::new("spec"), &object["spec"], &old["spec"]);
+        job_spec(spec, Some(before), &at, errors);
+        let indexed = text(&before["completionMode"]) == "Indexed";
+        // An indexed job may be scaled as one: parallelism and completions together.
+        let elastic = indexed && spec["completions"] == spec["parallelism"];
+        if !elastic {
+            errors.immutable(&at.child("completions"), &spec["completions"], &before["completions"]);
+        }
+        errors.immutable(&at.child("selector"), &spec["selector"], &before["selector"]);
+        let suspended = before["suspend"] == Value::Bool(true);
+        let not_started = suspended && old["status"]["startTime"].is_null();
+        template_is_kept(spec, before, suspended || not_started, &at.child("template"), errors);
+        for field in
+            ["completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy", "successPolicy"]
+        {
+            errors.immutable(&at.child(field), &spec[field], &before[field]);
+        }
+    }
+
+    fn validate_status_update(&self, object: &Value, _old: &Value, errors: &mut ErrorList) {
+        let (at, status) = (Path::new("status"), &object["status"]);
+        pod_template::counts(status, &at, &["active", "succeeded", "failed", "ready", "terminating"], errors);
+        let is = |kind: &str| {
+            items(&status["conditions"]).iter().any(|condition| condition["type"] == kind && condition["status"] == "True")
+        };
+        let conditions = at.child("conditions");
+        if is("Complete") && is("Failed") {
+            errors.invalid_omitted(&conditions, "cannot set Complete=True and Failed=true conditions");
+        }
+        if is("Complete") && is("FailureTarget") {
+            errors.invalid_omitted(&conditions, "cannot set Complete=True and FailureTarget=true conditions");
+        }
+        if !status["completionTime"].is_null() && !is("Complete") {
+            errors.invalid(&at.child("completionTime"), &status["completionTime"], "cannot set completionTime when there is no Complete=True condition");
+        }
+        if status["completionTime"].is_null() && is("Complete") {
+            errors.required(&at.child("completionTime"), "completionTime is required for Complete jobs");
+        }
+        if is("Failed") && !is("FailureTarget") {
+            errors.invalid_omitted(&conditions, "cannot set Failed=True condition without the FailureTarget=true condition");
+        }
+        if is("Complete") && !is("SuccessCriteriaMet") {
+            errors.invalid_omitted(&conditions, "cannot set Complete=True condition without the SuccessCriteriaMet=true condition");
+        }
+        if is("Complete") || is("Failed") {
+            if int(&status["active"]) > 0 {
+                errors.invalid(&at.child("active"), &status["active"], "active>0 is invalid for finished job");
+            }
+            if status["startTime"].is_null() {
+                errors.required(&at.child("startTime"), "startTime is required for finished job");
+            }
+        }
+    }
+}
+
+/// The labels and the selector by which a job finds its pods.
+fn generate_selector(job: &mut Value) {
+    let (name, uid) = (object::meta(job, "name").to_owned(), object::meta(job, "uid").to_owned());
+    let labels = [
+        ("job-name", &name),
+        ("batch.kubernetes.io/job-name", &name),
+        ("controller-uid", &uid),
+        ("batch.kubernetes.io/controller-uid", &uid),
+    ];
+    for (label, value) in labels {
+        if job["spec"]["template"]["metadata"]["labels"][label].is_null() {
+            job["spec"]["template"]["metadata"]["labels"][label] = value.as_str().into();
+        }
+    }
+    let matched = &mut job["spec"]["selector"]["matchLabels"]["batch.kubernetes.io/controller-uid"];
+    if matched.is_null() {
+        *matched = uid.into();
+    }
+}
+
+/// A generated selector selects by the job's own identity only.
+fn generated_selector(job: &Value, errors: &mut ErrorList) {
+    let spec = &job["spec"];
+    if spec["manualSelector"] == Value::Bool(true) {
+        if spec["selector"].is_null() {
+            errors.required(&Path::new("spec").child("selector"), "");
+        }
+        return;
+    }
+    let root = Path::new("spec");
+    let template = root.child("template");
+    let metadata = template.child("metadata");
+    let (uid, name) = (object::meta(job, "uid"), object::meta(job, "name"));
+    let labels = &spec["template"]["metadata"]["labels"];
+    for (label, expected) in [
+        ("batch.kubernetes.io/controller-uid", uid),
+        ("controller-uid", uid),
+        ("batch.kubernetes.io/job-name", name),
+        ("job-name", name),
+    ] {
+        if labels[label] != expected {
+            errors.invalid(&metadata.child("labels").key(label), labels, format!("must be '{expected}'"));
+        }
+    }
+    let expected = json!({"matchLabels": {"batch.kubernetes.io/controller-uid": uid}});
+    let legacy = json!({"matchLabels": {"controller-uid": uid}});
+    if !object::same(&spec["selector"], &expected) && !object::same(&spec["selector"], &legacy) {
+        errors.invalid(&root.child("selector"), &spec["selector"], "`selector` not auto-generated");
+    }
+}
+
+/// A template does not change, but for what decides where pods go while the job is suspended.
+fn template_is_kept(spec: &Value, before: &Value, suspended: bool, at: &Path<'_>, errors: &mut ErrorList) {
+    let mut kept = before["template"].clone();
+    if suspended {
+        let (new, kept) = (&spec["template"], &mut kept);
+        for field in ["labels", "annotations"] {
+            set(&mut kept["metadata"], field, &new["metadata"][field]);
+        }
+        for field in ["nodeSelector", "affinity", "tolerations", "schedulingGates"] {
+            set(&mut kept["spec"], field, &new["spec"][field]);
+        }
+        for list in ["containers", "initContainers"] {
+            let resources: Vec<_> = items(&new["spec"][list]).iter().map(|container| container["resources"].clone()).collect();
+            for (container, resources) in kept["spec"][list].as_array_mut().into_iter().flatten().zip(resources) {
+                set(container, "resources", &resources);
+            }
+        }
+    }
+    errors.immutable(at, &spec["template"], &kept);
+}
+
+fn set(object: &mut Value, field: &str, value: &Value) {
+    if value.is_null() {
+        object::remove(object, field);
+    } else {
+        object[field] = value.clone();
+    }
+}
+
+fn job_spec(spec: &Value, old: Option<&Value>, at: &Path<'_>, errors: &mut ErrorList) {
+    for field in [
+        "parallelism", "completions", "activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished",
+        "backoffLimitPerIndex", "maxFailedIndexes",
+    ] {
+        errors.non_negative(&at.child(field), &spec[field]);
+    }
+    if !spec["maxFailedIndexes"].is_null() && spec["backoffLimitPerIndex"].is_null() {
+        errors.required(&at.child("backoffLimitPerIndex"), "when maxFailedIndexes is specified");
+    }
+    match text(&spec["completionMode"]) {
+        "Indexed" => {
+            if spec["completions"].is_null() {
+                errors.required(&at.child("completions"), "when completion mode is Indexed");
+            }
+            if int(&spec["parallelism"]) > MAX_PARALLELISM_INDEXED {
+                errors.invalid(&at.child("parallelism"), &spec["parallelism"], "must be less than or equal to 100000 when completion mode is Indexed");
+            }
+            if !spec["completions"].is_null() && int(&spec["maxFailedIndexes"]) > int(&spec["completions"]) {
+                errors.invalid(&at.child("maxFailedIndexes"), &spec["maxFailedIndexes"], "must be less than or equal to completions");
+            }
+        }
+        "" | "NonIndexed" => {
+            for field in ["backoffLimitPerIndex", "maxFailedIndexes"] {
+                if !spec[field].is_null() {
+                    errors.invalid(&at.child(field), &spec[field], "requires indexed completion mode");
+                }
+            }
+            if !spec["successPolicy"].is_null() {
+                errors.invalid(&at.child("successPolicy"), &spec["successPolicy"], "requires indexed completion mode");
+            }
+        }
+        _ => errors.not_supported(&at.child("completionMode"), &spec["completionMode"], &["NonIndexed", "Indexed"]),
+    }
+    let policy = &spec["podFailurePolicy"];
+    if !policy.is_null() {
+        failure_policy(spec, &at.child("podFailurePolicy"), errors);
+    }
+    let replacement = text(&spec["podReplacementPolicy"]);
+    if !replacement.is_empty() {
+        let supported: &[&str] = if policy.is_null() { &["Failed", "TerminatingOrFailed"] } else { &["Failed"] };
+        if !supported.contains(&replacement) {
+            errors.not_supported(&at.child("podReplacementPolicy"), &spec["podReplacementPolicy"], supported);
+        }
+    }
+    let path = at.child("template");
+    pod_template::validate(&spec["template"], &path, old.map(|old| &old["template"]), errors);
+    let restart = text(&spec["template"]["spec"]["restartPolicy"]);
+    let path = path.child("spec");
+    if !matches!(restart, "OnFailure" | "Never") {
+        // A policy that no pod may have is told already, but for its own list of values.
+        let path = path.child("restartPolicy");
+        if restart.is_empty() {
+            errors.required(&path, "valid values: \"OnFailure\", \"Never\"");
+        } else {
+            errors.not_supported(&path, &restart.into(), &["OnFailure", "Never"]);
+        }
+    } else if !policy.is_null() && restart != "Never" {
+        errors.invalid_str(&path.child("restartPolicy"), restart, "only \"Never\" is supported when podFailurePolicy is specified");
+    }
+}
+
+fn failure_policy(spec: &Value, at: &Path<'_>, errors: &mut ErrorList) {
+    const ACTIONS: &[&str] = &["Count", "FailIndex", "FailJob", "Ignore"];
+    let rules = items(&spec["podFailurePolicy"]["rules"]);
+    let list = at.child("rules");
+    if rules.len() > 20 {
+        errors.too_many(&list, rules.len(), 20);
+    }
+    for (index, rule) in rules.iter().enumerate() {
+        let at = list.index(index);
+        match text(&rule["action"]) {
+            "" => errors.required(&at.child("action"), "valid values: [\"Count\" \"FailIndex\" \"FailJob\" \"Ignore\"]"),
+            "FailIndex" if spec["backoffLimitPerIndex"].is_null() => {
+                errors.invalid_str(&at.child("action"), "FailIndex", "requires the backoffLimitPerIndex to be set");
+            }
+            action if !ACTIONS.contains(&action) => errors.not_supported(&at.child("action"), &rule["action"], ACTIONS),
+            _ => {}
+        }
+        let (codes, conditions) = (&rule["onExitCodes"], items(&rule["onPodConditions"]));
+        if !codes.is_null() {
+            exit_codes(spec, codes, &at.child("onExitCodes"), errors);
+        }
+        let patterns = at.child("onPodConditions");
+        for (index, pattern) in conditions.iter().enumerate() {
+            let at = patterns.index(index);
+            let kind = text(&pattern["type"]);
+            errors.invalid_strs(&at.child("type"), kind, names::qualified_name(kind));
+            match text(&pattern["status"]) {
+                "" => errors.required(&at.child("status"), "valid values: [\"False\" \"True\" \"Unknown\"]"),
+                "True" | "False" | "Unknown" => {}
+                _ => errors.not_supported(&at.child("status"), &pattern["status"], &["False", "True", "Unknown"]),
+            }
+        }
+        match (codes.is_null(), conditions.is_empty()) {
+            (false, false) => errors.invalid_omitted(&at, "specifying both OnExitCodes and OnPodConditions is not supported"),
+            (true, true) => errors.invalid_omitted(&at, "specifying one of OnExitCodes and OnPodConditions is required"),
+            _ => {}
+        }
+    }
+}
+
+fn exit_codes(spec: &Value, codes: &Value, at: &Path<'_>, errors: &mut ErrorList) {
+    match text(&codes["operator"]) {
+        "" => errors.required(&at.child("operator"), "valid values: [\"In\" \"NotIn\"]"),
+        "In" | "NotIn" => {}
+        _ => errors.not_supported(&at.child("operator"), &codes["operator"], &["In", "NotIn"]),
+    }
+    let pod = &spec["template"]["spec"];
+    let name = &codes["containerName"];
+    let mut containers = items(&pod["containers"]).iter().chain(items(&pod["initContainers"]));
+    if !name.is_null() && !containers.any(|container| container["name"] == *name) {
+        errors.invalid(&at.child("containerName"), name, "must be one of the container or initContainer names in the pod template");
+    }
+    let (values, list) = (items(&codes["values"]), at.child("values"));
+    if values.is_empty() {
+        errors.invalid(&list, &json!([]), "at least one value is required");
+    } else if values.len() > 255 {
+        errors.too_many(&list, values.len(), 255);
+    }
+    for (index, value) in values.iter().enumerate() {
+        if codes["operator"] == "In" && int(value) == 0 {
+            errors.invalid(&list.index(index), value, "must not be 0 for the In operator");
+        }
+        if values[..index].contains(value) {
+            errors.duplicate(&list.index(index), value);
+        }
+    }
+    if !values.is_sorted_by_key(int) {
+        errors.invalid(&list, &codes["values"], "must be ordered");
+    }
+}
+
+impl Hooks for CronJob {
+    fn validate(&self, object: &Value, _request: &Request<'_>, errors: &mut ErrorList) {
+        cron_spec(object, None, errors);
+        if object::meta(object, "name").len() > 52 {
+            let metadata = Path::new("metadata");
+            errors.invalid_str(&metadata.child("name"), object::meta(object, "name"), "must be no more than 52 characters");
+        }
+    }
+
+    fn validate_update(&self, object: &Value, old: &Value, _request: &Request<'_>, errors: &mut ErrorList) {
+        cron_spec(object, Some(old), errors);
+    }
+}
+
+fn cron_spec(object: &Value, old: Option<&Value>, errors: &mut ErrorList) {
+    let (at, spec) = (Path::new("spec"), &object["spec"]);
+    let schedule = text(&spec["schedule"]);
+    if schedule.is_empty() {
+        errors.required(&at.child("schedule"), "");
+    } else {
+        if let Some(problem) = super::cron_schedule::problem(schedule) {
+            errors.invalid_str(&at.child("schedule"), schedule, problem);
+        }
+        if schedule.contains("TZ") && old.is_none_or(|old| old["spec"]["schedule"] != spec["schedule"]) {
+            errors.invalid_str(&at.child("schedule"), schedule, "cannot use TZ or CRON_TZ in schedule, use timeZone field instead");
+        }
+    }
+    errors.non_negative(&at.child("startingDeadlineSeconds"), &spec["startingDeadlineSeconds"]);
+    let zone = &spec["timeZone"];
+    if old.is_none_or(|old| old["spec"]["timeZone"] != *zone) && !zone.is_null() {
+        let name = text(zone);
+        let path = at.child("timeZone");
+        if name.is_empty() {
+            errors.invalid_str(&path, name, "timeZone must be nil or non-empty string");
+        } else if name.eq_ignore_ascii_case("local") {
+            errors.invalid_str(&path, name, "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones");
+        } else if jiff::tz::TimeZone::get(name).is_err() {
+            errors.invalid_str(&path, name, format!("unknown time zone {name}"));
+        }
+    }
+    match text(&spec["concurrencyPolicy"]) {
+        "Allow" | "Forbid" | "Replace" => {}
+        "" => errors.required(&at.child("concurrencyPolicy"), ""),
+        _ => errors.not_supported(&at.child("concurrencyPolicy"), &spec["concurrencyPolicy"], &["Allow", "Forbid", "Replace"]),
+    }
+    let template = at.child("jobTemplate");
+    let job = template.child("spec");
+    let old_job = old.map(|old| &old["spec"]["jobTemplate"]["spec"]);
+    job_spec(&spec["jobTemplate"]["spec"], old_job, &job, errors);
+    if spec["jobTemplate"]["spec"]["manualSelector"] == Value::Bool(true) {
+        errors.not_supported(&job.child("manualSelector"), &Value::Bool(true), &["nil", "false"]);
+    }
+    for field in ["successfulJobsHistoryLimit", "failedJobsHistoryLimit"] {
+        errors.non_negative(&at.child(field), &spec[field]);
+    }
+}

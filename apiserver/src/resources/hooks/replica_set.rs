@@ -1,0 +1,101 @@
+//! ReplicaSet and ReplicationController.
+
+use serde_json::{Value, json};
+
+use super::deployment::not_more;
+use super::{Hooks, Request, label_selector, pod_template};
+use crate::facts::SelectableField;
+use crate::field::{ErrorList, Path};
+use crate::object::{self, text};
+
+pub struct ReplicaSet;
+pub struct ReplicationController;
+
+const FIELDS: &[SelectableField] = &[SelectableField::new("status.replicas", "0")];
+
+impl Hooks for ReplicaSet {
+    fn selectable_fields(&self) -> &'static [SelectableField] {
+        FIELDS
+    }
+
+    fn unknown_field(&self, field: &str) -> String {
+        format!("field label not supported for appsv1.ReplicaSet: {field}")
+    }
+
+    fn validate(&self, object: &Value, _request: &Request<'_>, errors: &mut ErrorList) {
+        spec(object, None, errors);
+    }
+
+    fn validate_update(&self, object: &Value, old: &Value, _request: &Request<'_>, errors: &mut ErrorList) {
+        spec(object, Some(old), errors);
+        errors.immutable(&Path::new("spec").child("selector"), &object["spec"]["selector"], &old["spec"]["selector"]);
+    }
+
+    fn validate_status_update(&self, object: &Value, _old: &Value, errors: &mut ErrorList) {
+        status(&object["status"], errors);
+    }
+}
+
+fn spec(object: &Value, old: Option<&Value>, errors: &mut ErrorList) {
+    let (at, spec) = (Path::new("spec"), &object["spec"]);
+    errors.non_negative(&at.child("replicas"), &spec["replicas"]);
+    errors.non_negative(&at.child("minReadySeconds"), &spec["minReadySeconds"]);
+    // Upstream calls it by the other kind's name, too.
+    label_selector::required(&spec["selector"], &at.child("selector"), "deployment", errors);
+    pod_template::of_replicas(spec, &at, old.map(|old| &old["spec"]["template"]), errors);
+}
+
+fn status(status: &Value, errors: &mut ErrorList) {
+    let at = Path::new("status");
+    let counts =
+        ["replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas", "observedGeneration", "terminatingReplicas"];
+    pod_template::counts(status, &at, &counts, errors);
+    let pairs = [
+        ("fullyLabeledReplicas", "replicas"),
+        ("readyReplicas", "replicas"),
+        ("availableReplicas", "replicas"),
+        ("availableReplicas", "readyReplicas"),
+    ];
+    not_more(status, &at, &pairs, errors);
+}
+
+impl Hooks for ReplicationController {
+    fn selectable_fields(&self) -> &'static [SelectableField] {
+        FIELDS
+    }
+
+    fn validate(&self, object: &Value, _request: &Request<'_>, errors: &mut ErrorList) {
+        controller_spec(object, None, errors);
+    }
+
+    fn validate_update(&self, object: &Value, old: &Value, _request: &Request<'_>, errors: &mut ErrorList) {
+        controller_spec(object, Some(old), errors);
+    }
+
+    fn validate_status_update(&self, object: &Value, _old: &Value, errors: &mut ErrorList) {
+        status(&object["status"], errors);
+    }
+}
+
+fn controller_spec(object: &Value, old: Option<&Value>, errors: &mut ErrorList) {
+    let (at, spec) = (Path::new("spec"), &object["spec"]);
+    errors.non_negative(&at.child("minReadySeconds"), &spec["minReadySeconds"]);
+    if object::is_unset(&spec["selector"]) {
+        errors.required(&at.child("selector"), "");
+    }
+    errors.non_negative(&at.child("replicas"), &spec["replicas"]);
+    let (template, path) = (&spec["template"], at.child("template"));
+    if template.is_null() {
+        errors.required(&path, "");
+        return;
+    }
+    pod_template::selected(&json!({"matchLabels": spec["selector"]}), template, &path, errors);
+    pod_template::validate(template, &path, old.map(|old| &old["spec"]["template"]), errors);
+    let (path, pod) = (path.child("spec"), &template["spec"]);
+    if text(&pod["restartPolicy"]) != "Always" {
+        errors.not_supported(&path.child("restartPolicy"), &text(&pod["restartPolicy"]).into(), &["Always"]);
+    }
+    if !pod["activeDeadlineSeconds"].is_null() {
+        errors.forbidden(&path.child("activeDeadlineSeconds"), "activeDeadlineSeconds in ReplicationController is not Supported");
+    }
+}

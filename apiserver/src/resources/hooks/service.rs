@@ -1,0 +1,346 @@
+//! Service. Its addresses and ports are given by `allocations`.
+
+use std::net::IpAddr;
+
+use serde_json::{Value, json};
+
+use super::{Hooks, Request, pod_spec};
+use crate::facts::SelectableField;
+use crate::field::{ErrorList, Path};
+use crate::object::{self, int, items, text};
+use crate::object_meta;
+use crate::resources::names;
+
+pub struct Service;
+
+const TYPES: &[&str] = &["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"];
+const MAX_AFFINITY_SECONDS: i64 = 86400;
+
+impl Hooks for Service {
+    fn selectable_fields(&self) -> &'static [SelectableField] {
+        const FIELDS: &[SelectableField] = &[SelectableField::new("spec.clusterIP", ""), SelectableField::new("spec.type", "")];
+        FIELDS
+    }
+
+    fn invalid_name(&self, name: &str, prefix: bool) -> Option<String> {
+        names::dns1123_label(&names::masked(name, prefix))
+    }
+
+    fn prepare_for_create(&self, object: &mut Value, _request: &Request<'_>) {
+        object["status"] = json!({"loadBalancer": {}});
+    }
+
+    fn prepare_for_update(&self, object: &mut Value, old: &Value, _request: &Request<'_>) {
+        object::keep(object, old, "status");
+        drop_what_the_type_had(object, old);
+    }
+
+    fn validate(&self, object: &Value, _request: &Request<'_>, errors: &mut ErrorList) {
+        spec(object, errors);
+    }
+
+    fn validate_update(&self, object: &Value, old: &Value, _request: &Request<'_>, errors: &mut ErrorList) {
+        cluster_ip_is_kept(object, old, errors);
+        let (at, class, before) = (Path::new("spec"), &object["spec"]["loadBalancerClass"], &old["spec"]["loadBalancerClass"]);
+        let balanced = |object: &Value| kind(object) == "LoadBalancer";
+        if balanced(object) && balanced(old) && !object::same(class, before) {
+            errors.invalid(&at.child("loadBalancerClass"), class, "may not change once set");
+        }
+        spec(object, errors);
+    }
+
+    fn returns_deleted_object(&self) -> bool {
+        true
+    }
+}
+
+fn kind(object: &Value) -> &str {
+    text(&object["spec"]["type"])
+}
+
+fn is_external(object: &Value) -> bool {
+    matches!(kind(object), "LoadBalancer" | "NodePort")
+        || kind(object) == "ClusterIP" && !items(&object["spec"]["externalIPs"]).is_empty()
+}
+
+fn needs_health_check(object: &Value) -> bool {
+    kind(object) == "LoadBalancer" && text(&object["spec"]["externalTrafficPolicy"]) == "Local"
+}
+
+/// A client that changes the type need not take away what the old type had.
+fn drop_what_the_type_had(object: &mut Value, old: &Value) {
+    let unchanged = |object: &Value, field: &str| object::same(&object["spec"][field], &old["spec"][field]);
+    if kind(old) != "ExternalName" && kind(object) == "ExternalName" {
+        if unchanged(object, "clusterIP") && unchanged(object, "clusterIPs") {
+            object::remove(&mut object["spec"], "clusterIP");
+            object::remove(&mut object["spec"], "clusterIPs");
+        }
+        for field in ["ipFamilies", "ipFamilyPolicy"] {
+            if unchanged(object, field) {
+                object::remove(&mut object["spec"], field);
+            }
+        }
+    }
+    let has_ports = |object: &Value| matches!(kind(object), "NodePort" | "LoadBalancer");
+    if has_ports(old) && !has_ports(object) {
+        let ports = |object: &Value| -> Vec<i64> {
+            items(&object["spec"]["ports"]).iter().map(|port| int(&port["nodePort"])).filter(|port| *port != 0).collect()
+        };
+        let before = ports(old);
+        if ports(object).iter().all(|port| before.contains(port)) {
+            for port in object["spec"]["ports"].as_array_mut().into_iter().flatten() {
+                object::remove(port, "nodePort");
+            }
+        }
+    }
+    if needs_health_check(old) && !needs_health_check(object) && unchanged(object, "healthCheckNodePort") {
+        object::remove(&mut object["spec"], "healthCheckNodePort");
+    }
+    if kind(old) == "LoadBalancer" && kind(object) != "LoadBalancer" {
+        for field in ["allocateLoadBalancerNodePorts", "loadBalancerClass"] {
+            if unchanged(object, field) {
+                object::remove(&mut object["spec"], field);
+            }
+        }
+    }
+    if is_external(old) && !is_external(object) && unchanged(object, "externalTrafficPolicy") {
+        object::remove(&mut object["spec"], "externalTrafficPolicy");
+    }
+    if kind(object) != "LoadBalancer" && object["status"].is_object() {
+        object["status"]["loadBalancer"] = json!({});
+    }
+}
+
+fn cluster_ip_is_kept(object: &Value, old: &Value, errors: &mut ErrorList) {
+    if kind(object) == "ExternalName" || kind(old) == "ExternalName" {
+        return;
+    }
+    let (spec, before) = (&object["spec"], &old["spec"]);
+    let at = Path::new("spec");
+    let (now, was) = (&items(&spec["clusterIPs"]).first(), &items(&before["clusterIPs"]).first());
+    if let (Some(now), Some(was)) = (now, was) {
+        if now != was {
+            errors.invalid(&at.child("clusterIPs").index(0), &json!([now]), "may not change once set");
+        }
+    }
+    let (now, was) = (text(&spec["clusterIP"]), text(&before["clusterIP"]));
+    if !now.is_empty() && !was.is_empty() && now != was && items(&spec["clusterIPs"]).first().is_none_or(|first| text(first) == now) {
+        let path = at.child("clusterIPs");
+        let duplicate = errors.0.iter().any(|error| error.field.starts_with("spec.clusterIPs"));
+        if !duplicate {
+            errors.invalid(&path.index(0), &json!([now]), "may not change once set");
+        }
+    }
+}
+
+fn spec(object: &Value, errors: &mut ErrorList) {
+    let (at, spec) = (Path::new("spec"), &object["spec"]);
+    let ports = items(&spec["ports"]);
+    let headless = text(&spec["clusterIP"]) == "None" || spec["clusterIPs"][0] == "None";
+    let kind = kind(object);
+    if ports.is_empty() && !headless && kind != "ExternalName" {
+        errors.required(&at.child("ports"), "");
+    }
+    match kind {
+        "LoadBalancer" | "NodePort" if headless => {
+            let detail = format!("may not be set to 'None' for {kind} services");
+            errors.invalid_str(&at.child("clusterIPs").index(0), "None", detail);
+        }
+        "ExternalName" => external_name(spec, &at, errors),
+        _ => {}
+    }
+    let list = at.child("ports");
+    for index in 0..ports.len() {
+        service_port(ports, index, &list.index(index), errors);
+    }
+    object_meta::labels(&spec["selector"], &at.child("selector"), errors);
+    affinity(spec, &at, errors);
+    addresses(spec, &at, errors);
+    match kind {
+        "" => errors.required(&at.child("type"), ""),
+        known if TYPES.contains(&known) => {}
+        _ => errors.not_supported(&at.child("type"), &spec["type"], TYPES),
+    }
+    for (index, port) in ports.iter().enumerate() {
+        let path = list.index(index);
+        if kind == "ClusterIP" && int(&port["nodePort"]) != 0 {
+            errors.forbidden(&path.child("nodePort"), "may not be used when `type` is 'ClusterIP'");
+        }
+        let same = |other: &Value, field: &str| other["protocol"] == port["protocol"] && other[field] == port[field];
+        if int(&port["nodePort"]) != 0 && ports[..index].iter().any(|other| same(other, "nodePort")) {
+            errors.duplicate(&path.child("nodePort"), &port["nodePort"]);
+        }
+        if ports[..index].iter().any(|other| same(other, "port")) {
+            let shown = json!({
+                "Name": "", "Protocol": port["protocol"], "AppProtocol": null, "Port": port["port"], "TargetPort": 0, "NodePort": 0,
+            });
+            errors.duplicate(&path, &shown);
+        }
+    }
+    balancer(spec, kind, &at, errors);
+    traffic(object, &at, errors);
+}
+
+fn external_name(spec: &Value, at: &Path<'_>, errors: &mut ErrorList) {
+    for field in ["clusterIPs", "ipFamilies", "ipFamilyPolicy"] {
+        if !object::is_unset(&spec[field]) {
+            errors.forbidden(&at.child(field), "may not be set for ExternalName services");
+        }
+    }
+    let name = text(&spec["externalName"]);
+    let name = name.strip_suffix('.').unwrap_or(name);
+    if name.is_empty() {
+        errors.required(&at.child("externalName"), "");
+    } else {
+        errors.invalid_strs(&at.child("externalName"), name, names::dns1123_subdomain(name));
+    }
+}
+
+fn service_port(ports: &[Value], index: usize, at: &Path<'_>, errors: &mut ErrorList) {
+    let port = &ports[index];
+    let name = text(&port["name"]);
+    if !name.is_empty() {
+        errors.invalid_strs(&at.child("name"), name, names::dns1123_label(name));
+        if ports[..index].iter().any(|other| other["name"] == name) {
+            errors.duplicate(&at.child("name"), &port["name"]);
+        }
+    } else if ports.len() > 1 {
+        errors.required(&at.child("name"), "");
+    }
+    if let Some(problem) = names::port_number(int(&port["port"])) {
+        errors.invalid_number(&at.child("port"), int(&port["port"]), problem);
+    }
+    pod_spec::one_of(&port["protocol"], &["SCTP", "TCP", "UDP"], &at.child("protocol"), errors);
+    pod_spec::port_number_or_name(&port["targetPort"], &at.child("targetPort"), errors);
+    let protocol = text(&port["appProtocol"]);
+    if !port["appProtocol"].is_null() {
+        errors.invalid_strs(&at.child("appProtocol"), protocol, names::qualified_name(protocol));
+    }
+}
+
+fn affinity(spec: &Value, at: &Path<'_>, errors: &mut ErrorList) {
+    let (config, path) = (&spec["sessionAffinityConfig"], at.child("sessionAffinityConfig"));
+    match text(&spec["sessionAffinity"]) {
+        "" => errors.required(&at.child("sessionAffinity"), ""),
+        "None" => {
+            if !config.is_null() {
+                errors.forbidden(&path, "must not be set when session affinity is None");
+            }
+        }
+        "ClientIP" => {
+            const WHEN: &str = "when session affinity type is ClientIP";
+            let client = path.child("clientIP");
+            let seconds = &config["clientIP"]["timeoutSeconds"];
+            if config.is_null() {
+                errors.required(&path, WHEN);
+            } else if config["clientIP"].is_null() {
+                errors.required(&client, WHEN);
+            } else if seconds.is_null() {
+                errors.required(&client.child("timeoutSeconds"), WHEN);
+            } else if !(1..=MAX_AFFINITY_SECONDS).contains(&int(seconds)) {
+                errors.invalid(&client.child("timeoutSeconds"), seconds, "must be greater than 0 and less than 86400");
+            }
+        }
+        _ => errors.not_supported(&at.child("sessionAffinity"), &spec["sessionAffinity"], &["ClientIP", "None"]),
+    }
+}
+
+fn addresses(spec: &Value, at: &Path<'_>, errors: &mut ErrorList) {
+    let (list, path) = (items(&spec["clusterIPs"]), at.child("clusterIPs"));
+    let (single, first) = (text(&spec["clusterIP"]), list.first().map(text).unwrap_or_default());
+    if !single.is_empty() && !list.is_empty() && single != first {
+        errors.invalid(&path, &spec["clusterIPs"], "first value must match `clusterIP`");
+    }
+    if list.len() > 2 {
+        errors.invalid(&path, &spec["clusterIPs"], "may only hold up to 2 values");
+    }
+    for (index, address) in list.iter().enumerate() {
+        if text(address) == "None" {
+            if list.len() > 1 {
+                errors.invalid_str(&path.index(index), "None", "cannot be set to 'None' with other clusterIPs"); 
+            }
+            continue;
+        }
+        pod_spec::ip_address(address, &path.index(index), errors);
+    }
+    if list.is_empty() && !matches!(single, "" | "None") && single.parse::<IpAddr>().is_err() {
+        errors.invalid_str(&path.index(0), single, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)");
+    }
+    let (families, path) = (items(&spec["ipFamilies"]), at.child("ipFamilies"));
+    for (index, family) in families.iter().enumerate() {
+        if !matches!(text(family), "IPv4" | "IPv6") {
+            errors.not_supported(&path.index(index), family, &["IPv4", "IPv6"]);
+        }
+        if families[..index].contains(family) {
+            errors.duplicate(&path.index(index), family);
+        }
+    }
+    let policy = &spec["ipFamilyPolicy"];
+    if !policy.is_null() && !matches!(text(policy), "PreferDualStack" | "RequireDualStack" | "SingleStack") {
+        errors.not_supported(&at.child("ipFamilyPolicy"), policy, &["PreferDualStack", "RequireDualStack", "SingleStack"]);
+    }
+    let path = at.child("externalIPs");
+    for (index, address) in items(&spec["externalIPs"]).iter().enumerate() {
+        pod_spec::ip_address(address, &path.index(index), errors);
+        if let Ok(parsed) = text(address).parse::<IpAddr>() {
+            super::endpoints::special_address(parsed, text(address), &path.index(index), errors);
+        }
+    }
+}
+
+fn balancer(spec: &Value, kind: &str, at: &Path<'_>, errors: &mut ErrorList) {
+    let (ranges, path) = (items(&spec["loadBalancerSourceRanges"]), at.child("LoadBalancerSourceRanges"));
+    if !ranges.is_empty() && kind != "LoadBalancer" {
+        errors.forbidden(&path, "may only be used when `type` is 'LoadBalancer'");
+    }
+    for (index, range) in ranges.iter().enumerate() {
+        super::networking::cidr(text(range).trim(), &path.index(index), errors);
+    }
+    if !spec["allocateLoadBalancerNodePorts"].is_null() && kind != "LoadBalancer" {
+        errors.forbidden(&at.child("allocateLoadBalancerNodePorts"), "may only be used when `type` is 'LoadBalancer'");
+    }
+    let class = &spec["loadBalancerClass"];
+    if !class.is_null() {
+        if kind != "LoadBalancer" {
+            errors.forbidden(&at.child("loadBalancerClass"), "may only be used when `type` is 'LoadBalancer'");
+        } else {
+            errors.invalid_strs(&at.child("loadBalancerClass"), text(class), names::qualified_name(text(class)));
+        }
+    }
+}
+
+fn traffic(object: &Value, at: &Path<'_>, errors: &mut ErrorList) {
+    let spec = &object["spec"];
+    let (policy, path) = (text(&spec["externalTrafficPolicy"]), at.child("externalTrafficPolicy"));
+    if !is_external(object) {
+        if !policy.is_empty() {
+            errors.invalid_str(&path, policy, "may only be set for externally-accessible services");
+        }
+    } else if policy.is_empty() {
+        errors.required(&path, "");
+    } else if !matches!(policy, "Cluster" | "Local") {
+        errors.not_supported(&path, &policy.into(), &["Cluster", "Local"]);
+    }
+    let health = int(&spec["healthCheckNodePort"]);
+    if !needs_health_check(object) && health != 0 {
+        errors.invalid_number(
+            &at.child("healthCheckNodePort"),
+            health,
+            "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'",
+        );
+    }
+    let internal = &spec["internalTrafficPolicy"];
+    let path = at.child("internalTrafficPolicy");
+    if internal.is_null() {
+        if kind(object) != "ExternalName" && !kind(object).is_empty() && TYPES.contains(&kind(object)) {
+            errors.required(&path, "");
+        }
+    } else if !matches!(text(internal), "Cluster" | "Local") {
+        errors.not_supported(&path, internal, &["Cluster", "Local"]);
+    }
+    let distribution = &spec["trafficDistribution"];
+    let known = ["PreferClose", "PreferSameZone", "PreferSameNode"];
+    if !distribution.is_null() && !known.contains(&text(distribution)) {
+        errors.not_supported(&at.child("trafficDistribution"), distribution, &known);
+    }
+}
