@@ -153,6 +153,24 @@ impl ErrorList {
         self.push(ErrorType::Invalid, path, None, detail);
     }
 
+    /// A wrong structure; `shown` is how the message shows it, see [`structure`].
+    pub fn invalid_structure(&mut self, path: &Path<'_>, shown: String, detail: impl Into<String>) {
+        self.push(ErrorType::Invalid, path, Some(shown), detail);
+    }
+
+    /// An unknown word in a structure.
+    pub fn not_supported_structure(&mut self, path: &Path<'_>, shown: String, supported: &[&str]) {
+        self.not_supported(path, &Value::Null, supported);
+        if let Some(last) = self.0.last_mut() {
+            last.bad_value = Some(shown);
+        }
+    }
+
+    /// A structure that occurs twice.
+    pub fn duplicate_structure(&mut self, path: &Path<'_>, shown: String, detail: impl Into<String>) {
+        self.push(ErrorType::Duplicate, path, Some(shown), detail);
+    }
+
     /// The problems of a string.
     pub fn invalid_strs(&mut self, path: &Path<'_>, value: &str, problems: impl IntoIterator<Item = String>) {
         for problem in problems {
@@ -250,6 +268,12 @@ impl ErrorList {
             })
             .collect()
     }
+}
+
+/// A structure as upstream's messages show it: by its internal names and in their order.
+pub fn structure(fields: &[(&str, &Value)]) -> String {
+    let fields: Vec<_> = fields.iter().map(|(name, value)| format!("{name:?}:{value}")).collect();
+    format!("{{{}}}", fields.join(","))
 }
 
 /// A value as upstream prints it in messages: Go's `%#v`-like JSON form.

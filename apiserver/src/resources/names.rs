@@ -81,6 +81,15 @@ pub fn qualified_name(value: &str) -> Option<String> {
     })
 }
 
+/// All that is wrong with a label or annotation key: an empty name breaks two rules.
+pub fn qualified_name_problems(value: &str) -> Vec<String> {
+    let mut problems: Vec<_> = qualified_name(value).into_iter().collect();
+    if problems.first().is_some_and(|problem| problem == "name part must be non-empty") {
+        problems.extend(qualified_name("-"));
+    }
+    problems
+}
+
 /// A label's value.
 pub fn label_value(value: &str) -> Option<String> {
     if value.len() > 63 {
@@ -116,7 +125,8 @@ pub fn port_name(value: &str) -> Vec<String> {
     if value.len() > 15 {
         problems.push("must be no more than 15 characters".to_owned());
     }
-    if value.is_empty() || !value.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-') {
+    if value.is_empty() || !value.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+    {
         problems.push("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)".to_owned());
     }
     if !value.bytes().any(|byte| byte.is_ascii_lowercase()) {

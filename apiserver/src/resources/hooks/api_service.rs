@@ -33,7 +33,11 @@ impl Hooks for ApiService {
         let expected = format!("{version}.{group}");
         if name != expected {
             let metadata = Path::new("metadata");
-            errors.invalid_str(&metadata.child("name"), name, format!("must be `spec.version+\".\"+spec.group`: {expected:?}"));
+            errors.invalid_str(
+                &metadata.child("name"),
+                name,
+                format!("must be `spec.version+\".\"+spec.group`: {expected:?}"),
+            );
         }
         let minimum = int(&spec["groupPriorityMinimum"]);
         if !(1..=20000).contains(&minimum) {
@@ -48,10 +52,18 @@ impl Hooks for ApiService {
         let insecure = spec["insecureSkipTLSVerify"] == Value::Bool(true);
         if service.is_null() {
             if !bundle.is_empty() {
-                errors.invalid_str(&at.child("caBundle"), "<value omitted>", "local APIServices may not have a caBundle");
+                errors.invalid_str(
+                    &at.child("caBundle"),
+                    "<value omitted>",
+                    "local APIServices may not have a caBundle",
+                );
             }
             if insecure {
-                errors.invalid(&at.child("insecureSkipTLSVerify"), &Value::Bool(true), "local APIServices may not have insecureSkipTLSVerify");
+                errors.invalid(
+                    &at.child("insecureSkipTLSVerify"),
+                    &Value::Bool(true),
+                    "local APIServices may not have insecureSkipTLSVerify",
+                );
             }
             return;
         }
@@ -62,7 +74,11 @@ impl Hooks for ApiService {
             }
         }
         if insecure && !bundle.is_empty() {
-            errors.invalid(&at.child("insecureSkipTLSVerify"), &Value::Bool(true), "may not be true if caBundle is present");
+            errors.invalid(
+                &at.child("insecureSkipTLSVerify"),
+                &Value::Bool(true),
+                "may not be true if caBundle is present",
+            );
         }
     }
 }

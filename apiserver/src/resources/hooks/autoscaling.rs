@@ -31,6 +31,20 @@ const TYPES: &[(&str, &str)] = &[
 impl Hooks for HorizontalPodAutoscaler {
     fn validate(&self, object: &Value, _request: &Request<'_>, errors: &mut ErrorList) {
         spec(&object["spec"], errors);
+        let version = text(&object["spec"]["scaleTargetRef"]["apiVersion"]);
+        let (root, problem) = (
+            Path::new("spec"),
+            match version.split('/').count() {
+                2 => None,
+                1 => Some("apiVersion must specify API group".to_owned()),
+                _ => Some(format!("unexpected GroupVersion string: {version}")),
+            },
+        );
+        errors.invalid_strs(&root.child("scaleTargetRef").child("apiVersion"), version, problem);
+    }
+
+    fn validate_update(&self, object: &Value, _old: &Value, _request: &Request<'_>, errors: &mut ErrorList) {
+        spec(&object["spec"], errors);
     }
 
     fn validate_status_update(&self, object: &Value, _old: &Value, errors: &mut ErrorList) {
@@ -67,6 +81,13 @@ fn spec(spec: &Value, errors: &mut ErrorList) {
     let list = at.child("metrics");
     for (index, metric) in items(&spec["metrics"]).iter().enumerate() {
         metric_spec(metric, &list.index(index), errors);
+    }
+    let counts_outside = |metric: &Value| matches!(text(&metric["type"]), "Object" | "External");
+    if !least.is_null() && int(least) == 0 && !items(&spec["metrics"]).iter().any(counts_outside) {
+        errors.forbidden(
+            &list,
+            "must specify at least one Object or External metric to support scaling to zero replicas",
+        );
     }
     let behavior = at.child("behavior");
     for field in ["scaleUp", "scaleDown"] {
@@ -152,10 +173,16 @@ fn target(source: &Value, kind: &str, at: &Path<'_>, errors: &mut ErrorList) {
     match kind {
         "resource" | "containerResource" => {
             if !has("averageUtilization") && !has("averageValue") {
-                errors.required(&at.child("averageUtilization"), "must set either a target raw value or a target utilization");
+                errors.required(
+                    &at.child("averageUtilization"),
+                    "must set either a target raw value or a target utilization",
+                );
             }
             if has("averageUtilization") && has("averageValue") {
-                errors.forbidden(&at.child("averageValue"), "may not set both a target raw value and a target utilization");
+                errors.forbidden(
+                    &at.child("averageValue"),
+                    "may not set both a target raw value and a target utilization",
+                );
             }
         }
         "object" => {
@@ -165,7 +192,10 @@ fn target(source: &Value, kind: &str, at: &Path<'_>, errors: &mut ErrorList) {
         }
         "external" => {
             if !has("value") && !has("averageValue") {
-                errors.required(&at.child("averageValue"), "must set either a target value for metric or a per-pod target");
+                errors.required(
+                    &at.child("averageValue"),
+                    "must set either a target value for metric or a per-pod target",
+                );
             }
             if has("value") && has("averageValue") {
                 errors.forbidden(&at.child("value"), "may not set both a target value for metric and a per-pod target");
@@ -207,7 +237,11 @@ fn scaling_rules(rules: &Value, at: &Path<'_>, errors: &mut ErrorList) {
             }
         }
         if int(&policy["periodSeconds"]) > 1800 {
-            errors.invalid_number(&at.child("periodSeconds"), int(&policy["periodSeconds"]), "must be less than or equal to 1800");
+            errors.invalid_number(
+                &at.child("periodSeconds"),
+                int(&policy["periodSeconds"]),
+                "must be less than or equal to 1800",
+            );
         }
     }
 }
@@ -247,9 +281,11 @@ fn to_v1(object: &mut Value) {
     if let Some(metric) = metrics.iter().find(|metric| is_cpu(metric)) {
         object["spec"]["targetCPUUtilizationPercentage"] = metric["resource"]["target"]["averageUtilization"].clone();
     }
-    let mut utilization = current.iter().filter(|metric| metric["type"] == "Resource" && metric["resource"]["name"] == "cpu");
+    let mut utilization =
+        current.iter().filter(|metric| metric["type"] == "Resource" && metric["resource"]["name"] == "cpu");
     if let Some(metric) = utilization.rfind(|metric| !metric["resource"]["current"]["averageUtilization"].is_null()) {
-        object["status"]["currentCPUUtilizationPercentage"] = metric["resource"]["current"]["averageUtilization"].clone();
+        object["status"]["currentCPUUtilizationPercentage"] =
+            metric["resource"]["current"]["averageUtilization"].clone();
     }
     for (part, fields) in [("spec", ["metrics", "behavior"]), ("status", ["currentMetrics", "conditions"])] {
         for field in fields {
@@ -265,10 +301,9 @@ fn to_v2(object: &mut Value) {
     let read = |name: &str| serde_json::from_str::<Value>(text(&annotations[name])).ok();
     let percentage = object["spec"]["targetCPUUtilizationPercentage"].take();
     let current = object["status"]["currentCPUUtilizationPercentage"].take();
-    let cpu = |utilization: Value| {
-        json!({"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": utilization}}})
-    };
-    let mut metrics: Vec<Value> = read(METRICS).map(|list| items(&list).iter().map(metric_to_v2).collect()).unwrap_or_default();
+    let cpu = |utilization: Value| json!({"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": utilization}}});
+    let mut metrics: Vec<Value> =
+        read(METRICS).map(|list| items(&list).iter().map(metric_to_v2).collect()).unwrap_or_default();
     if !percentage.is_null() {
         metrics.push(cpu(percentage));
     }
@@ -354,7 +389,8 @@ fn metric_to_v2(metric: &Value) -> Value {
         ("name", &source["metricName"]),
         ("selector", if source["selector"].is_null() { &source["metricSelector"] } else { &source["selector"] }),
     ]);
-    let average = if source["averageValue"].is_null() { &source["targetAverageValue"] } else { &source["averageValue"] };
+    let average =
+        if source["averageValue"].is_null() { &source["targetAverageValue"] } else { &source["averageValue"] };
     let (value, utilization) = (&source["targetValue"], &source["targetAverageUtilization"]);
     let kind_of_target = if !utilization.is_null() {
         "Utilization"
@@ -419,7 +455,8 @@ fn current_to_v2(metric: &Value) -> Value {
         ("name", &source["metricName"]),
         ("selector", if source["selector"].is_null() { &source["metricSelector"] } else { &source["selector"] }),
     ]);
-    let average = if source["averageValue"].is_null() { &source["currentAverageValue"] } else { &source["averageValue"] };
+    let average =
+        if source["averageValue"].is_null() { &source["currentAverageValue"] } else { &source["averageValue"] };
     let current = renamed(&[
         ("value", &source["currentValue"]),
         ("averageValue", average),
@@ -473,7 +510,9 @@ fn behavior_to_v2(value: &Value) -> Value {
                 .iter()
                 .filter(|(_, value)| !value.is_null())
                 .map(|(name, value)| {
-                    let known = BEHAVIOR_FIELDS.iter().find(|(field, internal)| internal.eq_ignore_ascii_case(name) || field == name);
+                    let known = BEHAVIOR_FIELDS
+                        .iter()
+                        .find(|(field, internal)| internal.eq_ignore_ascii_case(name) || field == name);
                     (known.map_or(name.as_str(), |(field, _)| field).to_owned(), behavior_to_v2(value))
                 })
                 .collect(),

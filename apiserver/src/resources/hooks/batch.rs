@@ -29,6 +29,12 @@ impl Hooks for Job {
         if object["spec"]["manualSelector"] != Value::Bool(true) {
             generate_selector(object);
         }
+        labels_of_template(object);
+    }
+
+    fn prepare_for_update(&self, object: &mut Value, old: &Value, _request: &Request<'_>) {
+        object::keep(object, old, "status");
+        labels_of_template(object);
     }
 
     fn validate(&self, object: &Value, _request: &Request<'_>, errors: &mut ErrorList) {
@@ -36,14 +42,22 @@ impl Hooks for Job {
         job_spec(&object["spec"], None, &Path::new("spec"), errors);
         let spec = Path::new("spec");
         label_selector::validate(&object["spec"]["selector"], &spec.child("selector"), errors);
-        pod_template::selected(&object["spec"]["selector"], &object["spec"]["template"], &spec.child("template"), errors);
+        pod_template::selected(
+            &object["spec"]["selector"],
+            &object["spec"]["template"],
+            &spec.child("template"),
+            errors,
+        );
         let name = object::meta(object, "name");
         if object["spec"]["completionMode"] == "Indexed" {
             let last = (int(&object["spec"]["completions"]) - 1).max(0);
-            if let Some(problem) = names::dns1123_label(&format!("{name}-{last}")) {
+            if names::dns1123_label(&format!("{name}-{last}")).is_some() {
                 let metadata = Path::new("metadata");
-                errors.invalid_str(&metadata.child("name"), name, format!("will not able to create pod with invalid DNS label: {name}-{last}"));
-                let _ = problem;
+                errors.invalid_str(
+                    &metadata.child("name"),
+                    name,
+                    format!("will not able to create pod with invalid DNS label: {name}-{last}"),
+                );
             }
         }
     }
@@ -53,17 +67,17 @@ impl Hooks for Job {
         job_spec(spec, Some(before), &at, errors);
         let indexed = text(&before["completionMode"]) == "Indexed";
         // An indexed job may be scaled as one: parallelism and completions together.
-        let elastic = indexed && spec["completions"] == spec["parallelism"];
-        if !elastic {
-            errors.immutable(&at.child("completions"), &spec["completions"], &before["completions"]);
+        let completions = at.child("completions");
+        if !indexed {
+            errors.immutable(&completions, &spec["completions"], &before["completions"]);
+        } else if spec["completions"] != before["completions"] && spec["completions"] != spec["parallelism"] {
+            errors.invalid(&completions, &spec["completions"], "can only be modified in tandem with spec.parallelism");
         }
         errors.immutable(&at.child("selector"), &spec["selector"], &before["selector"]);
         let suspended = before["suspend"] == Value::Bool(true);
         let not_started = suspended && old["status"]["startTime"].is_null();
         template_is_kept(spec, before, suspended || not_started, &at.child("template"), errors);
-        for field in
-            ["completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy", "successPolicy"]
-        {
+        for field in ["completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy", "successPolicy"] {
             errors.immutable(&at.child(field), &spec[field], &before[field]);
         }
     }
@@ -72,7 +86,9 @@ impl Hooks for Job {
         let (at, status) = (Path::new("status"), &object["status"]);
         pod_template::counts(status, &at, &["active", "succeeded", "failed", "ready", "terminating"], errors);
         let is = |kind: &str| {
-            items(&status["conditions"]).iter().any(|condition| condition["type"] == kind && condition["status"] == "True")
+            items(&status["conditions"])
+                .iter()
+                .any(|condition| condition["type"] == kind && condition["status"] == "True")
         };
         let conditions = at.child("conditions");
         if is("Complete") && is("Failed") {
@@ -82,16 +98,26 @@ impl Hooks for Job {
             errors.invalid_omitted(&conditions, "cannot set Complete=True and FailureTarget=true conditions");
         }
         if !status["completionTime"].is_null() && !is("Complete") {
-            errors.invalid(&at.child("completionTime"), &status["completionTime"], "cannot set completionTime when there is no Complete=True condition");
+            errors.invalid(
+                &at.child("completionTime"),
+                &status["completionTime"],
+                "cannot set completionTime when there is no Complete=True condition",
+            );
         }
         if status["completionTime"].is_null() && is("Complete") {
             errors.required(&at.child("completionTime"), "completionTime is required for Complete jobs");
         }
         if is("Failed") && !is("FailureTarget") {
-            errors.invalid_omitted(&conditions, "cannot set Failed=True condition without the FailureTarget=true condition");
+            errors.invalid_omitted(
+                &conditions,
+                "cannot set Failed=True condition without the FailureTarget=true condition",
+            );
         }
         if is("Complete") && !is("SuccessCriteriaMet") {
-            errors.invalid_omitted(&conditions, "cannot set Complete=True condition without the SuccessCriteriaMet=true condition");
+            errors.invalid_omitted(
+                &conditions,
+                "cannot set Complete=True condition without the SuccessCriteriaMet=true condition",
+            );
         }
         if is("Complete") || is("Failed") {
             if int(&status["active"]) > 0 {
@@ -101,6 +127,19 @@ impl Hooks for Job {
                 errors.required(&at.child("startTime"), "startTime is required for finished job");
             }
         }
+    }
+}
+
+/// A job without labels has those of its template.
+fn labels_of_template(job: &mut Value) {
+    let unset = object::is_unset(&job["metadata"]["labels"]);
+    // A name too long for a label is refused as such.
+    if unset
+        && object::meta(job, "name").len() <= 63
+        && !object::is_unset(&job["spec"]["template"]["metadata"]["labels"])
+    {
+        let labels = job["spec"]["template"]["metadata"]["labels"].clone();
+        object::set_meta(job, "labels", Some(labels));
     }
 }
 
@@ -148,9 +187,11 @@ fn generated_selector(job: &Value, errors: &mut ErrorList) {
             errors.invalid(&metadata.child("labels").key(label), labels, format!("must be '{expected}'"));
         }
     }
-    let expected = json!({"matchLabels": {"batch.kubernetes.io/controller-uid": uid}});
-    let legacy = json!({"matchLabels": {"controller-uid": uid}});
-    if !object::same(&spec["selector"], &expected) && !object::same(&spec["selector"], &legacy) {
+    let expected = json!({
+        "batch.kubernetes.io/controller-uid": uid, "controller-uid": uid,
+        "batch.kubernetes.io/job-name": name, "job-name": name,
+    });
+    if label_selector::selects(&spec["selector"], &expected) == Some(false) {
         errors.invalid(&root.child("selector"), &spec["selector"], "`selector` not auto-generated");
     }
 }
@@ -167,7 +208,8 @@ fn template_is_kept(spec: &Value, before: &Value, suspended: bool, at: &Path<'_>
             set(&mut kept["spec"], field, &new["spec"][field]);
         }
         for list in ["containers", "initContainers"] {
-            let resources: Vec<_> = items(&new["spec"][list]).iter().map(|container| container["resources"].clone()).collect();
+            let resources: Vec<_> =
+                items(&new["spec"][list]).iter().map(|container| container["resources"].clone()).collect();
             for (container, resources) in kept["spec"][list].as_array_mut().into_iter().flatten().zip(resources) {
                 set(container, "resources", &resources);
             }
@@ -186,8 +228,13 @@ fn set(object: &mut Value, field: &str, value: &Value) {
 
 fn job_spec(spec: &Value, old: Option<&Value>, at: &Path<'_>, errors: &mut ErrorList) {
     for field in [
-        "parallelism", "completions", "activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished",
-        "backoffLimitPerIndex", "maxFailedIndexes",
+        "parallelism",
+        "completions",
+        "activeDeadlineSeconds",
+        "backoffLimit",
+        "ttlSecondsAfterFinished",
+        "backoffLimitPerIndex",
+        "maxFailedIndexes",
     ] {
         errors.non_negative(&at.child(field), &spec[field]);
     }
@@ -200,10 +247,18 @@ fn job_spec(spec: &Value, old: Option<&Value>, at: &Path<'_>, errors: &mut Error
                 errors.required(&at.child("completions"), "when completion mode is Indexed");
             }
             if int(&spec["parallelism"]) > MAX_PARALLELISM_INDEXED {
-                errors.invalid(&at.child("parallelism"), &spec["parallelism"], "must be less than or equal to 100000 when completion mode is Indexed");
+                errors.invalid(
+                    &at.child("parallelism"),
+                    &spec["parallelism"],
+                    "must be less than or equal to 100000 when completion mode is Indexed",
+                );
             }
             if !spec["completions"].is_null() && int(&spec["maxFailedIndexes"]) > int(&spec["completions"]) {
-                errors.invalid(&at.child("maxFailedIndexes"), &spec["maxFailedIndexes"], "must be less than or equal to completions");
+                errors.invalid(
+                    &at.child("maxFailedIndexes"),
+                    &spec["maxFailedIndexes"],
+                    "must be less than or equal to completions",
+                );
             }
         }
         "" | "NonIndexed" => {
@@ -234,15 +289,18 @@ fn job_spec(spec: &Value, old: Option<&Value>, at: &Path<'_>, errors: &mut Error
     let restart = text(&spec["template"]["spec"]["restartPolicy"]);
     let path = path.child("spec");
     if !matches!(restart, "OnFailure" | "Never") {
-        // A policy that no pod may have is told already, but for its own list of values.
         let path = path.child("restartPolicy");
-        if restart.is_empty() {
+        if matches!(restart, "" | "Always") {
             errors.required(&path, "valid values: \"OnFailure\", \"Never\"");
         } else {
             errors.not_supported(&path, &restart.into(), &["OnFailure", "Never"]);
         }
     } else if !policy.is_null() && restart != "Never" {
-        errors.invalid_str(&path.child("restartPolicy"), restart, "only \"Never\" is supported when podFailurePolicy is specified");
+        errors.invalid_str(
+            &path.child("restartPolicy"),
+            restart,
+            "only \"Never\" is supported when podFailurePolicy is specified",
+        );
     }
 }
 
@@ -256,7 +314,9 @@ fn failure_policy(spec: &Value, at: &Path<'_>, errors: &mut ErrorList) {
     for (index, rule) in rules.iter().enumerate() {
         let at = list.index(index);
         match text(&rule["action"]) {
-            "" => errors.required(&at.child("action"), "valid values: [\"Count\" \"FailIndex\" \"FailJob\" \"Ignore\"]"),
+            "" => {
+                errors.required(&at.child("action"), "valid values: [\"Count\" \"FailIndex\" \"FailJob\" \"Ignore\"]")
+            }
             "FailIndex" if spec["backoffLimitPerIndex"].is_null() => {
                 errors.invalid_str(&at.child("action"), "FailIndex", "requires the backoffLimitPerIndex to be set");
             }
@@ -271,7 +331,7 @@ fn failure_policy(spec: &Value, at: &Path<'_>, errors: &mut ErrorList) {
         for (index, pattern) in conditions.iter().enumerate() {
             let at = patterns.index(index);
             let kind = text(&pattern["type"]);
-            errors.invalid_strs(&at.child("type"), kind, names::qualified_name(kind));
+            errors.invalid_strs(&at.child("type"), kind, names::qualified_name_problems(kind));
             match text(&pattern["status"]) {
                 "" => errors.required(&at.child("status"), "valid values: [\"False\" \"True\" \"Unknown\"]"),
                 "True" | "False" | "Unknown" => {}
@@ -279,8 +339,12 @@ fn failure_policy(spec: &Value, at: &Path<'_>, errors: &mut ErrorList) {
             }
         }
         match (codes.is_null(), conditions.is_empty()) {
-            (false, false) => errors.invalid_omitted(&at, "specifying both OnExitCodes and OnPodConditions is not supported"),
-            (true, true) => errors.invalid_omitted(&at, "specifying one of OnExitCodes and OnPodConditions is required"),
+            (false, false) => {
+                errors.invalid_omitted(&at, "specifying both OnExitCodes and OnPodConditions is not supported")
+            }
+            (true, true) => {
+                errors.invalid_omitted(&at, "specifying one of OnExitCodes and OnPodConditions is required")
+            }
             _ => {}
         }
     }
@@ -296,11 +360,15 @@ fn exit_codes(spec: &Value, codes: &Value, at: &Path<'_>, errors: &mut ErrorList
     let name = &codes["containerName"];
     let mut containers = items(&pod["containers"]).iter().chain(items(&pod["initContainers"]));
     if !name.is_null() && !containers.any(|container| container["name"] == *name) {
-        errors.invalid(&at.child("containerName"), name, "must be one of the container or initContainer names in the pod template");
+        errors.invalid(
+            &at.child("containerName"),
+            name,
+            "must be one of the container or initContainer names in the pod template",
+        );
     }
     let (values, list) = (items(&codes["values"]), at.child("values"));
     if values.is_empty() {
-        errors.invalid(&list, &json!([]), "at least one value is required");
+        errors.invalid(&list, &codes["values"], "at least one value is required");
     } else if values.len() > 255 {
         errors.too_many(&list, values.len(), 255);
     }
@@ -322,7 +390,11 @@ impl Hooks for CronJob {
         cron_spec(object, None, errors);
         if object::meta(object, "name").len() > 52 {
             let metadata = Path::new("metadata");
-            errors.invalid_str(&metadata.child("name"), object::meta(object, "name"), "must be no more than 52 characters");
+            errors.invalid_str(
+                &metadata.child("name"),
+                object::meta(object, "name"),
+                "must be no more than 52 characters",
+            );
         }
     }
 
@@ -341,7 +413,11 @@ fn cron_spec(object: &Value, old: Option<&Value>, errors: &mut ErrorList) {
             errors.invalid_str(&at.child("schedule"), schedule, problem);
         }
         if schedule.contains("TZ") && old.is_none_or(|old| old["spec"]["schedule"] != spec["schedule"]) {
-            errors.invalid_str(&at.child("schedule"), schedule, "cannot use TZ or CRON_TZ in schedule, use timeZone field instead");
+            errors.invalid_str(
+                &at.child("schedule"),
+                schedule,
+                "cannot use TZ or CRON_TZ in schedule, use timeZone field instead",
+            );
         }
     }
     errors.non_negative(&at.child("startingDeadlineSeconds"), &spec["startingDeadlineSeconds"]);
@@ -352,7 +428,11 @@ fn cron_spec(object: &Value, old: Option<&Value>, errors: &mut ErrorList) {
         if name.is_empty() {
             errors.invalid_str(&path, name, "timeZone must be nil or non-empty string");
         } else if name.eq_ignore_ascii_case("local") {
-            errors.invalid_str(&path, name, "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones");
+            errors.invalid_str(
+                &path,
+                name,
+                "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones",
+            );
         } else if jiff::tz::TimeZone::get(name).is_err() {
             errors.invalid_str(&path, name, format!("unknown time zone {name}"));
         }
@@ -360,7 +440,11 @@ fn cron_spec(object: &Value, old: Option<&Value>, errors: &mut ErrorList) {
     match text(&spec["concurrencyPolicy"]) {
         "Allow" | "Forbid" | "Replace" => {}
         "" => errors.required(&at.child("concurrencyPolicy"), ""),
-        _ => errors.not_supported(&at.child("concurrencyPolicy"), &spec["concurrencyPolicy"], &["Allow", "Forbid", "Replace"]),
+        _ => errors.not_supported(
+            &at.child("concurrencyPolicy"),
+            &spec["concurrencyPolicy"],
+            &["Allow", "Forbid", "Replace"],
+        ),
     }
     let template = at.child("jobTemplate");
     let job = template.child("spec");

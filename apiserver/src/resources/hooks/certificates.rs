@@ -1,5 +1,6 @@
 //! CertificateSigningRequest: carries who asked, and has a subresource that decides.
 
+use base64::Engine;
 use serde_json::{Map, Value, json};
 
 use super::{Hooks, Request};
@@ -11,10 +12,29 @@ use crate::resources::names;
 pub struct CertificateSigningRequest;
 
 const USAGES: &[&str] = &[
-    "signing", "digital signature", "content commitment", "key encipherment", "key agreement", "data encipherment",
-    "cert sign", "crl sign", "encipher only", "decipher only", "any", "server auth", "client auth", "code signing",
-    "email protection", "s/mime", "ipsec end system", "ipsec tunnel", "ipsec user", "timestamping", "ocsp signing",
-    "microsoft sgc", "netscape sgc",
+    "signing",
+    "digital signature",
+    "content commitment",
+    "key encipherment",
+    "key agreement",
+    "data encipherment",
+    "cert sign",
+    "crl sign",
+    "encipher only",
+    "decipher only",
+    "any",
+    "server auth",
+    "client auth",
+    "code signing",
+    "email protection",
+    "s/mime",
+    "ipsec end system",
+    "ipsec tunnel",
+    "ipsec user",
+    "timestamping",
+    "ocsp signing",
+    "microsoft sgc",
+    "netscape sgc",
 ];
 
 impl Hooks for CertificateSigningRequest {
@@ -73,12 +93,16 @@ impl Hooks for CertificateSigningRequest {
 
     fn validate(&self, object: &Value, _request: &Request<'_>, errors: &mut ErrorList) {
         let (at, spec) = (Path::new("spec"), &object["spec"]);
-        if text(&spec["request"]).is_empty() {
-            errors.invalid(&at.child("request"), &Value::Null, "PEM block type must be CERTIFICATE REQUEST");
+        let request = text(&spec["request"]);
+        let pem = base64::engine::general_purpose::STANDARD.decode(request).unwrap_or_default();
+        if !pem.starts_with(b"-----BEGIN CERTIFICATE REQUEST-----")
+            && !pem.starts_with(b"-----BEGIN NEW CERTIFICATE REQUEST-----")
+        {
+            errors.invalid_str(&at.child("request"), request, "PEM block type must be CERTIFICATE REQUEST");
         }
         let (usages, list) = (items(&spec["usages"]), at.child("usages"));
         if usages.is_empty() {
-            errors.required(&list, "usages must be non-empty");
+            errors.required(&list, "");
         }
         for (index, usage) in usages.iter().enumerate() {
             if !USAGES.contains(&text(usage)) {
@@ -90,13 +114,21 @@ impl Hooks for CertificateSigningRequest {
         }
         let signer = text(&spec["signerName"]);
         if signer == "kubernetes.io/legacy-unknown" {
-            errors.invalid_str(&at.child("signerName"), signer, "the legacy signerName is not allowed via this API version");
+            errors.invalid_str(
+                &at.child("signerName"),
+                signer,
+                "the legacy signerName is not allowed via this API version",
+            );
         } else {
             signer_name(signer, &at.child("signerName"), errors);
         }
         let seconds = &spec["expirationSeconds"];
         if !seconds.is_null() && int(seconds) < 600 {
-            errors.invalid(&at.child("expirationSeconds"), seconds, "may not specify a duration less than 600 seconds (10 minutes)");
+            errors.invalid(
+                &at.child("expirationSeconds"),
+                seconds,
+                "may not specify a duration less than 600 seconds (10 minutes)",
+            );
         }
         conditions(object, errors);
     }
@@ -172,7 +204,8 @@ fn conditions(object: &Value, errors: &mut ErrorList) {
 
 /// Decisions are not changed with the status.
 fn keep_conditions(object: &mut Value, old: &Value, kind: &str) {
-    let before: Vec<_> = items(&old["status"]["conditions"]).iter().filter(|condition| condition["type"] == kind).collect();
+    let before: Vec<_> =
+        items(&old["status"]["conditions"]).iter().filter(|condition| condition["type"] == kind).collect();
     let now = items(&object["status"]["conditions"]).iter().filter(|condition| condition["type"] == kind).count();
     if now != before.len() {
         return;
@@ -195,7 +228,8 @@ fn stamp(object: &mut Value, old: &Value) {
                     && other["status"] == condition["status"]
                     && !other["lastTransitionTime"].is_null()
             });
-            condition["lastTransitionTime"] = before.map_or_else(object::now, |before| before["lastTransitionTime"].clone());
+            condition["lastTransitionTime"] =
+                before.map_or_else(object::now, |before| before["lastTransitionTime"].clone());
         }
     }
 }

@@ -95,7 +95,8 @@ impl Hooks for Secret {
         if size > MAX_SIZE {
             errors.too_long(&at, MAX_SIZE);
         }
-        let is_json = |key: &str| serde_json::from_slice::<Value>(&decoded(&data[key])).is_ok_and(|value| value.is_object());
+        let is_json =
+            |key: &str| serde_json::from_slice::<Value>(&decoded(&data[key])).is_ok_and(|value| value.is_object());
         match text(&object["type"]) {
             "kubernetes.io/service-account-token" => {
                 let name = text(&object["metadata"]["annotations"]["kubernetes.io/service-account.name"]);
@@ -141,9 +142,13 @@ fn docker(data: &Value, key: &str, is_json: bool, errors: &mut ErrorList) {
         errors.required(&at.key(key), "");
     } else if !is_json {
         let detail = match serde_json::from_slice::<Value>(&decoded(&data[key])) {
-            Ok(_) => "json: cannot unmarshal into Go value of type map[string]interface {}",
-            Err(_) if decoded(&data[key]).is_empty() => "unexpected end of JSON input",
-            Err(_) => "invalid character in JSON",
+            Ok(_) => "json: cannot unmarshal into Go value of type map[string]interface {}".to_owned(),
+            Err(_) => match decoded(&data[key]).iter().find(|byte| !byte.is_ascii_whitespace()) {
+                Some(byte) if !b"{[\"tfn-0123456789".contains(byte) => {
+                    format!("invalid character {:?} looking for beginning of value", char::from(*byte))
+                }
+                _ => "unexpected end of JSON input".to_owned(),
+            },
         };
         errors.invalid_str(&at.key(key), "<secret contents redacted>", detail);
     }

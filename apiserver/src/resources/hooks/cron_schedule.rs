@@ -18,8 +18,10 @@ pub fn problem(schedule: &str) -> Option<String> {
     }
     if let Some(word) = schedule.strip_prefix('@') {
         let known = matches!(word, "yearly" | "annually" | "monthly" | "weekly" | "daily" | "midnight" | "hourly");
-        let every = word.strip_prefix("every ").is_some_and(|period| !period.trim().is_empty());
-        return (!known && !every).then(|| format!("unrecognized descriptor: {schedule}"));
+        if let Some(period) = word.strip_prefix("every ") {
+            return duration_problem(period).map(|problem| format!("failed to parse duration {schedule}: {problem}"));
+        }
+        return (!known).then(|| format!("unrecognized descriptor: {schedule}"));
     }
     let parts: Vec<&str> = schedule.split_whitespace().collect();
     if parts.len() != FIELDS.len() {
@@ -28,6 +30,31 @@ pub fn problem(schedule: &str) -> Option<String> {
     parts.iter().zip(FIELDS).find_map(|(part, (low, high, names))| {
         part.split(',').filter(|range| !range.is_empty()).find_map(|range| range_problem(range, low, high, names))
     })
+}
+
+/// What is wrong with a duration such as `1h30m`, in the words of Go's `time.ParseDuration`.
+fn duration_problem(duration: &str) -> Option<String> {
+    let mut rest = duration.trim_start_matches(['-', '+']);
+    if rest == "0" {
+        return None;
+    }
+    if rest.is_empty() {
+        return Some(format!("time: invalid duration {duration:?}"));
+    }
+    while !rest.is_empty() {
+        let unit = rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+        if unit.len() == rest.len() {
+            return Some(format!("time: invalid duration {duration:?}"));
+        }
+        let end = unit.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(unit.len());
+        match &unit[..end] {
+            "" => return Some(format!("time: missing unit in duration {duration:?}")),
+            "ns" | "us" | "µs" | "ms" | "s" | "m" | "h" => {}
+            other => return Some(format!("time: unknown unit {other:?} in duration {duration:?}")),
+        }
+        rest = &unit[end..];
+    }
+    None
 }
 
 fn range_problem(range: &str, low: i64, high: i64, names: &[&str]) -> Option<String> {

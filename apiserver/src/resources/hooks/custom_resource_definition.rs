@@ -20,7 +20,9 @@ impl Hooks for CustomResourceDefinition {
 }
 
 fn note_stored_version(object: &mut Value) {
-    let Some(version) = items(&object["spec"]["versions"]).iter().find(|version| version["storage"] == Value::Bool(true)) else {
+    let Some(version) =
+        items(&object["spec"]["versions"]).iter().find(|version| version["storage"] == Value::Bool(true))
+    else {
         return;
     };
     let name = version["name"].clone();

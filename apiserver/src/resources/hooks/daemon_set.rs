@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::deployment::{at_most_hundred_percent, int_or_percent, non_negative_int_or_percent};
 use super::{Hooks, Request, label_selector, pod_template};
-use crate::field::{ErrorList, Path};
+use crate::field::{ErrorList, Path, structure};
 use crate::object::{self, int, text};
 
 pub struct DaemonSet;
@@ -35,8 +35,15 @@ impl Hooks for DaemonSet {
     fn validate_status_update(&self, object: &Value, old: &Value, errors: &mut ErrorList) {
         let (at, status) = (Path::new("status"), &object["status"]);
         let counts = [
-            "currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady", "observedGeneration",
-            "updatedNumberScheduled", "numberAvailable", "numberUnavailable", "collisionCount",
+            "currentNumberScheduled",
+            "numberMisscheduled",
+            "desiredNumberScheduled",
+            "numberReady",
+            "observedGeneration",
+            "updatedNumberScheduled",
+            "numberAvailable",
+            "numberUnavailable",
+            "collisionCount",
         ];
         pod_template::counts(status, &at, &counts, errors);
         if int(&status["collisionCount"]) < int(&old["status"]["collisionCount"]) {
@@ -101,8 +108,8 @@ fn update_strategy(strategy: &Value, at: &Path<'_>, errors: &mut ErrorList) {
             }
         }
         _ => {
-            let shown = json!({"Type": strategy["type"], "RollingUpdate": rolling});
-            errors.not_supported(at, &shown, &["RollingUpdate", "OnDelete"]);
+            let shown = structure(&[("Type", &strategy["type"]), ("RollingUpdate", rolling)]);
+            errors.not_supported_structure(at, shown, &["RollingUpdate", "OnDelete"]);
         }
     }
 }

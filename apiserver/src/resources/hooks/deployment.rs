@@ -1,9 +1,9 @@
 //! Deployment.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{Hooks, Request, label_selector, pod_template};
-use crate::field::{ErrorList, Path};
+use crate::field::{ErrorList, Path, structure};
 use crate::object::{self, int, text};
 use crate::resources::names;
 
@@ -37,7 +37,17 @@ impl Hooks for Deployment {
         for field in ["terminatingReplicas", "collisionCount"] {
             errors.non_negative(&at.child(field), &status[field]);
         }
-        not_more(status, &at, &[("updatedReplicas", "replicas"), ("readyReplicas", "replicas"), ("availableReplicas", "replicas"), ("availableReplicas", "readyReplicas")], errors);
+        not_more(
+            status,
+            &at,
+            &[
+                ("updatedReplicas", "replicas"),
+                ("readyReplicas", "replicas"),
+                ("availableReplicas", "replicas"),
+                ("availableReplicas", "readyReplicas"),
+            ],
+            errors,
+        );
         if int(&status["collisionCount"]) < int(&old["status"]["collisionCount"]) {
             errors.invalid(&at.child("collisionCount"), &status["collisionCount"], "cannot be decremented");
         }
@@ -90,8 +100,8 @@ fn strategy(strategy: &Value, at: &Path<'_>, errors: &mut ErrorList) {
             }
         }
         _ => {
-            let shown = json!({"Type": strategy["type"], "RollingUpdate": rolling});
-            errors.not_supported(at, &shown, &["Recreate", "RollingUpdate"]);
+            let shown = structure(&[("Type", &strategy["type"]), ("RollingUpdate", rolling)]);
+            errors.not_supported_structure(at, shown, &["Recreate", "RollingUpdate"]);
         }
     }
 }

@@ -1,34 +1,51 @@
 //! The text by which a refused change of an immutable spec is shown.
 //!
-//! Source: apimachinery `pkg/util/diff`, which prints the two as indented Go structures.
+//! Source: apimachinery `pkg/util/diff`. Upstream shows its internal form of the objects; this shows the API's.
 
 use serde_json::Value;
 
-/// The lines in which two specs differ, as `-` and `+` lines of their JSON.
-pub fn of_pod_specs(old: &Value, new: &Value) -> String {
-    of(old, new)
-}
+/// How many equal lines are shown around those that differ.
+const CONTEXT: usize = 3;
 
+/// The lines of two trees' JSON in which they differ, as one hunk of a unified diff.
 pub fn of(old: &Value, new: &Value) -> String {
     let lines = |value: &Value| -> Vec<String> {
-        serde_json::to_string_pretty(value).unwrap_or_default().lines().map(str::to_owned).collect()
+        let text = serde_json::to_string_pretty(value).unwrap_or_default();
+        text.lines().map(|line| line.replace("  ", " ")).collect()
     };
     let (old, new) = (lines(old), lines(new));
     let before = old.iter().zip(&new).take_while(|(a, b)| a == b).count();
     let rest = old.len().min(new.len()) - before;
     let after = old.iter().rev().zip(new.iter().rev()).take(rest).take_while(|(a, b)| a == b).count();
-    let mut text = String::new();
-    for line in &old[..before] {
-        text.push_str(&format!("  {line}\n"));
-    }
-    for line in &old[before..old.len() - after] {
-        text.push_str(&format!("- {line}\n"));
-    }
-    for line in &new[before..new.len() - after] {
-        text.push_str(&format!("+ {line}\n"));
-    }
-    for line in &old[old.len() - after..] {
-        text.push_str(&format!("  {line}\n"));
+    let (start, (old_end, new_end)) = (before.saturating_sub(CONTEXT), (old.len() - after, new.len() - after));
+    let tail = after.min(CONTEXT);
+    let mut text =
+        format!("@@ -{},{} +{},{} @@\n", start + 1, old_end + tail - start, start + 1, new_end + tail - start);
+    let parts = [
+        (' ', &old[start..before]),
+        ('-', &old[before..old_end]),
+        ('+', &new[before..new_end]),
+        (' ', &old[old_end..old_end + tail]),
+    ];
+    for (sign, lines) in parts {
+        for line in lines {
+            text.push(sign);
+            text.push_str(line);
+            text.push('\n');
+        }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::of;
+
+    #[test]
+    fn what_differs_is_shown_among_what_does_not() {
+        let text = of(&json!({"a": 1, "b": 2, "c": 3}), &json!({"a": 1, "b": 4, "c": 3}));
+        assert_eq!(text, "@@ -1,5 +1,5 @@\n {\n  \"a\": 1,\n- \"b\": 2,\n+ \"b\": 4,\n  \"c\": 3\n }\n");
+    }
 }

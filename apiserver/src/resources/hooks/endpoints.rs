@@ -40,7 +40,11 @@ fn subsets(subsets: &Value, errors: &mut ErrorList) {
                     errors.invalid_strs(&at.child("hostname"), host, names::dns1123_label(host));
                 }
                 if !entry["nodeName"].is_null() {
-                    errors.invalid_strs(&at.child("nodeName"), text(&entry["nodeName"]), names::dns1123_subdomain(text(&entry["nodeName"])));
+                    errors.invalid_strs(
+                        &at.child("nodeName"),
+                        text(&entry["nodeName"]),
+                        names::dns1123_subdomain(text(&entry["nodeName"])),
+                    );
                 }
                 endpoint_address(text(&entry["ip"]), &at.child("ip"), errors);
             }
@@ -127,7 +131,11 @@ fn slice(object: &Value, old: Option<&Value>, errors: &mut ErrorList) {
         pod_spec::one_of(&port["protocol"], &["SCTP", "TCP", "UDP"], &at.child("protocol"), errors);
         let protocol = &port["appProtocol"];
         if !protocol.is_null() {
-            errors.invalid_strs(&at.child("appProtocol"), text(protocol), names::qualified_name(text(protocol)));
+            errors.invalid_strs(
+                &at.child("appProtocol"),
+                text(protocol),
+                names::qualified_name_problems(text(protocol)),
+            );
         }
     }
     if old.is_some_and(|old| object::same(&old["endpoints"], &object["endpoints"])) {
@@ -163,7 +171,11 @@ fn slice(object: &Value, old: Option<&Value>, errors: &mut ErrorList) {
                     let name = address_text.strip_suffix('.').unwrap_or(address_text);
                     errors.invalid_strs(&at, address_text, names::dns1123_subdomain(name));
                     if names::dns1123_subdomain(name).is_none() && !name.contains('.') {
-                        errors.invalid_str(&at, address_text, "should be a domain with at least two segments separated by dots");
+                        errors.invalid_str(
+                            &at,
+                            address_text,
+                            "should be a domain with at least two segments separated by dots",
+                        );
                     }
                 }
                 _ => {}

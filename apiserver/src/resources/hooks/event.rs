@@ -72,8 +72,19 @@ impl Hooks for Event {
             series(object, errors);
         }
         let fields = [
-            "involvedObject", "reason", "message", "source", "firstTimestamp", "lastTimestamp", "count", "type", "eventTime",
-            "action", "related", "reportingComponent", "reportingInstance",
+            "involvedObject",
+            "reason",
+            "message",
+            "source",
+            "firstTimestamp",
+            "lastTimestamp",
+            "count",
+            "type",
+            "eventTime",
+            "action",
+            "related",
+            "reportingComponent",
+            "reportingInstance",
         ];
         for field in fields {
             let shown = if field == "reportingComponent" { "reportingController" } else { field };
@@ -86,7 +97,8 @@ impl Hooks for Event {
     }
 
     fn convert(&self, object: &mut Value, from: &str, to: &str) {
-        let renames = RENAMED.iter().map(|(core, events)| if from == "v1" { (*core, *events) } else { (*events, *core) });
+        let renames =
+            RENAMED.iter().map(|(core, events)| if from == "v1" { (*core, *events) } else { (*events, *core) });
         if from == to {
             return;
         }
@@ -99,7 +111,9 @@ impl Hooks for Event {
 fn of_both_groups(object: &Value, request: &Request<'_>, errors: &mut ErrorList) {
     let (own, involved) = (object::meta(object, "namespace"), text(&object["involvedObject"]["namespace"]));
     let root = Path::new("involvedObject");
-    let mismatch = |errors: &mut ErrorList| errors.invalid_str(&root.child("namespace"), involved, "does not match event.namespace");
+    let mismatch = |errors: &mut ErrorList| {
+        errors.invalid_str(&root.child("namespace"), involved, "does not match event.namespace")
+    };
     if object["eventTime"].is_null() {
         let matches = if involved.is_empty() { matches!(own, "" | "default") } else { own == involved };
         if !matches {
@@ -115,7 +129,7 @@ fn of_both_groups(object: &Value, request: &Request<'_>, errors: &mut ErrorList)
     if controller.is_empty() {
         errors.required(&at, "");
     }
-    errors.invalid_strs(&at, controller, names::qualified_name(controller));
+    errors.invalid_strs(&at, controller, names::qualified_name_problems(controller));
     for (field, most) in [("reportingInstance", 128), ("action", 128), ("reason", 128), ("message", 1024)] {
         let value = text(&object[field]);
         if value.is_empty() && field != "message" {

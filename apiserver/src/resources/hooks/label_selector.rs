@@ -35,7 +35,7 @@ fn requirement(expression: &Value, at: &Path<'_>, errors: &mut ErrorList) {
         _ => errors.invalid_str(&at.child("operator"), text(&expression["operator"]), "not a valid selector operator"),
     }
     let key = text(&expression["key"]);
-    errors.invalid_strs(&at.child("key"), key, names::qualified_name(key));
+    errors.invalid_strs(&at.child("key"), key, names::qualified_name_problems(key));
     let list = at.child("values");
     for (index, value) in values.iter().enumerate() {
         errors.invalid_strs(&list.index(index), text(value), names::label_value(text(value)));
@@ -59,8 +59,11 @@ pub fn is_empty(selector: &Value) -> bool {
     object::is_unset(&selector["matchLabels"]) && items(&selector["matchExpressions"]).is_empty()
 }
 
-/// Whether a selector selects labels. `None` if it is none that could.
+/// Whether a selector selects labels; an absent one selects nothing. `None` if it is none that could.
 pub fn selects(selector: &Value, labels: &Value) -> Option<bool> {
+    if selector.is_null() {
+        return Some(false);
+    }
     let mut problems = ErrorList::default();
     validate(selector, &Path::new("selector"), &mut problems);
     if !problems.is_empty() {

@@ -40,6 +40,8 @@ mod scheduling;
 mod service;
 mod stateful_set;
 mod storage;
+#[cfg(test)]
+mod tests;
 mod volume;
 
 /// What the hooks may know of the request that writes.
@@ -123,9 +125,9 @@ pub trait Hooks: Send + Sync + 'static {
         false
     }
 
-    /// How long the object lives, for kinds that expire.
-    fn ttl(&self) -> Option<std::time::Duration> {
-        None
+    /// Whether objects go by themselves after `--event-ttl`.
+    fn expires(&self) -> bool {
+        false
     }
 
     /// Changes an object of one `apiVersion` of the kind into another one.
@@ -201,7 +203,9 @@ pub fn of(group: &str, kind: &str) -> Arc<dyn Hooks> {
         ("certificates.k8s.io", "CertificateSigningRequest") => Arc::new(certificates::CertificateSigningRequest),
         ("coordination.k8s.io", "Lease") => Arc::new(scheduling::Lease),
         ("discovery.k8s.io", "EndpointSlice") => Arc::new(endpoints::EndpointSlice),
-        ("flowcontrol.apiserver.k8s.io", "FlowSchema" | "PriorityLevelConfiguration") => Arc::new(requests::FlowControl),
+        ("flowcontrol.apiserver.k8s.io", "FlowSchema" | "PriorityLevelConfiguration") => {
+            Arc::new(requests::FlowControl)
+        }
         ("networking.k8s.io", "Ingress") => Arc::new(networking::Ingress),
         ("networking.k8s.io", "IngressClass") => Arc::new(networking::IngressClass),
         ("networking.k8s.io", "IPAddress") => Arc::new(networking::IpAddress),
@@ -209,7 +213,9 @@ pub fn of(group: &str, kind: &str) -> Arc<dyn Hooks> {
         ("networking.k8s.io", "ServiceCIDR") => Arc::new(networking::ServiceCidr),
         ("node.k8s.io", "RuntimeClass") => Arc::new(scheduling::RuntimeClass),
         ("policy", "PodDisruptionBudget") => Arc::new(policy::PodDisruptionBudget),
-        ("rbac.authorization.k8s.io", "ClusterRole" | "Role") => Arc::new(rbac::Role { cluster: kind == "ClusterRole" }),
+        ("rbac.authorization.k8s.io", "ClusterRole" | "Role") => {
+            Arc::new(rbac::Role { cluster: kind == "ClusterRole" })
+        }
         ("rbac.authorization.k8s.io", "ClusterRoleBinding" | "RoleBinding") => {
             Arc::new(rbac::Binding { cluster: kind == "ClusterRoleBinding" })
         }

@@ -76,12 +76,11 @@ fn label_with_name(object: &mut Value) {
 fn finalizers(object: &Value, errors: &mut ErrorList) {
     let spec = Path::new("spec");
     let at = spec.child("finalizers");
-    for (index, finalizer) in items(&object["spec"]["finalizers"]).iter().enumerate() {
+    for finalizer in items(&object["spec"]["finalizers"]) {
         let name = text(finalizer);
-        if let Some(problem) = names::qualified_name(name) {
-            errors.invalid_str(&at.index(index), name, problem);
-        } else if !name.contains('/') && !matches!(name, "orphan" | "foregroundDeletion" | "kubernetes") {
-            errors.invalid_str(&at.index(index), name, "name is neither a standard finalizer name nor is it fully qualified");
+        errors.invalid_strs(&at, name, names::qualified_name_problems(name));
+        if !name.contains('/') && !matches!(name, "orphan" | "foregroundDeletion" | "kubernetes") {
+            errors.invalid_str(&at, name, "name is neither a standard finalizer name nor is it fully qualified");
         }
     }
 }

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use serde_json::{Value, json};
 
 use super::{Hooks, Request, label_selector, pod_spec};
-use crate::field::{ErrorList, Path};
+use crate::field::{ErrorList, Path, structure};
 use crate::object::{self, int, items, text};
 use crate::resources::names;
 
@@ -20,7 +20,11 @@ impl Hooks for Ingress {
         let (annotation, class) = (&object["metadata"]["annotations"][CLASS], &object["spec"]["ingressClassName"]);
         if !annotation.is_null() && !class.is_null() && annotation != class {
             let annotations = Path::new("annotations");
-            errors.invalid(&annotations.child(CLASS), annotation, "must match `ingressClassName` when both are specified");
+            errors.invalid(
+                &annotations.child(CLASS),
+                annotation,
+                "must match `ingressClassName` when both are specified",
+            );
         }
     }
 
@@ -135,7 +139,11 @@ fn http_path(path: &Value, at: &Path<'_>, errors: &mut ErrorList) {
                 errors.invalid_str(&path_at, value, "must be an absolute path");
             }
         }
-        _ => errors.not_supported(&at.child("pathType"), &path["pathType"], &["Exact", "ImplementationSpecific", "Prefix"]),
+        _ => errors.not_supported(
+            &at.child("pathType"),
+            &path["pathType"],
+            &["Exact", "ImplementationSpecific", "Prefix"],
+        ),
     }
     backend(&path["backend"], &at.child("backend"), errors);
 }
@@ -154,7 +162,8 @@ fn backend(backend: &Value, at: &Path<'_>, errors: &mut ErrorList) {
             } else {
                 errors.invalid_strs(&path.child("name"), name, names::dns1123_label(name));
             }
-            let (name, number, port) = (text(&service["port"]["name"]), int(&service["port"]["number"]), path.child("port"));
+            let (name, number, port) =
+                (text(&service["port"]["name"]), int(&service["port"]["number"]), path.child("port"));
             match (name.is_empty(), number == 0) {
                 (false, false) => errors.invalid_str(at, "", "cannot set both port name & port number"),
                 (false, true) => errors.invalid_strs(&port.child("name"), name, names::port_name(name)),
@@ -288,7 +297,7 @@ fn policy_port(port: &Value, at: &Path<'_>, errors: &mut ErrorList) {
     if number.is_string() {
         errors.invalid(&at.child("endPort"), end, "may not be specified when `port` is non-numeric");
     } else if int(end) < int(number) {
-        errors.invalid(&at.child("endPort"), end, "must be greater than or equal to `port`");
+        errors.invalid(&at.child("endPort"), number, "must be greater than or equal to `port`");
     } else if let Some(problem) = names::port_number(int(end)) {
         errors.invalid(&at.child("endPort"), end, problem);
     }
@@ -383,7 +392,12 @@ impl Hooks for ServiceCidr {
             errors.required(&at, "at least one CIDR required");
         }
         if cidrs.len() > 2 {
-            errors.invalid(&at, &object["spec"], "may only hold up to 2 values");
+            errors.invalid_structure(
+                &at,
+                structure(&[("CIDRs", &object["spec"]["cidrs"])]),
+                "may only hold up to 2 values",
+            );
+            return;
         }
         for (index, value) in cidrs.iter().enumerate() {
             cidr(text(value), &at.index(index), errors);

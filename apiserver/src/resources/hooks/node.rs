@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{Hooks, Request, pod_spec};
 use crate::facts::SelectableField;
-use crate::field::{ErrorList, Path};
+use crate::field::{ErrorList, Path, structure};
 use crate::object::{self, items, text};
 
 pub struct Node;
@@ -68,23 +68,25 @@ fn addresses(addresses: &Value, errors: &mut ErrorList) {
 }
 
 fn taints(taints: &Value, errors: &mut ErrorList) {
-    let spec = Path::new("spec");
-    let at = spec.child("taints");
+    // Upstream names the metadata here.
+    let metadata = Path::new("metadata");
+    let at = metadata.child("taints");
     let list = items(taints);
     for (index, taint) in list.iter().enumerate() {
         let at = at.index(index);
         let key = text(&taint["key"]);
-        errors.invalid_strs(&at.child("key"), key, crate::resources::names::qualified_name(key));
+        errors.invalid_strs(&at.child("key"), key, crate::resources::names::qualified_name_problems(key));
         let value = text(&taint["value"]);
         errors.invalid_strs(&at.child("value"), value, crate::resources::names::label_value(value));
         pod_spec::taint_effect(&taint["effect"], false, &at.child("effect"), errors);
         if list[..index].iter().any(|other| other["key"] == taint["key"] && other["effect"] == taint["effect"]) {
-            let mut shown = taint.clone();
-            object::remove(&mut shown, "timeAdded");
-            errors.duplicate(&at, &shown);
-            if let Some(last) = errors.0.last_mut() {
-                last.detail = "taints must be unique by key and effect pair".to_owned();
-            }
+            let shown = structure(&[
+                ("Key", &taint["key"]),
+                ("Value", &value.into()),
+                ("Effect", &taint["effect"]),
+                ("TimeAdded", &taint["timeAdded"]),
+            ]);
+            errors.duplicate_structure(&at, shown, "taints must be unique by key and effect pair");
         }
     }
 }

@@ -37,10 +37,13 @@ impl Hooks for Pod {
             object["status"]["conditions"] = json!([{
                 "type": "PodScheduled", "status": "False", "lastProbeTime": null,
                 "lastTransitionTime": object::now(), "reason": "SchedulingGated",
-                "message": "Scheduling is blocked due to non-empty scheduling gates", "observedGeneration": 1,
+                "message": "Scheduling is blocked due to non-empty scheduling gates",
             }]);
         }
         merge_label_keys(object);
+        if int(&object["spec"]["terminationGracePeriodSeconds"]) < 0 {
+            object["spec"]["terminationGracePeriodSeconds"] = 1.into();
+        }
     }
 
     fn prepare_for_update(&self, object: &mut Value, old: &Value, request: &Request<'_>) {
@@ -159,7 +162,11 @@ fn metadata_and_spec(object: &Value, old: Option<&Value>, errors: &mut ErrorList
     let metadata = Path::new("metadata");
     let annotations = &object["metadata"]["annotations"];
     pod_spec::annotations(annotations, &object["spec"], &metadata.child("annotations"), errors);
-    let rules = pod_spec::Rules { old: old.map(|old| &old["spec"]), in_template: false };
+    // What was taken once may stay.
+    if old.is_some_and(|old| object::same(&object["spec"], &old["spec"])) {
+        return;
+    }
+    let rules = pod_spec::Rules { in_template: false };
     pod_spec::validate(&object["spec"], &object["metadata"], &Path::new("spec"), rules, errors);
 }
 
@@ -234,7 +241,7 @@ fn update(object: &Value, old: &Value, errors: &mut ErrorList) {
         narrowed(&mut munged, before, &at, errors);
     }
     if !object::same(&munged, before) {
-        errors.forbidden(&at, format!("pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)\n{}", super::difference::of_pod_specs(before, &munged)));
+        errors.forbidden(&at, format!("pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)\n{}", super::difference::of(before, &munged)));
     }
 }
 
@@ -262,12 +269,20 @@ fn narrowed(munged: &mut Value, before: &Value, at: &Path<'_>, errors: &mut Erro
         let (new_terms, old_terms) = (items(&node["nodeSelectorTerms"]), items(&was[REQUIRED]["nodeSelectorTerms"]));
         if !was[REQUIRED].is_null() {
             if old_terms.len() != new_terms.len() {
-                errors.invalid(&list, &node["nodeSelectorTerms"], "no additions/deletions to non-empty NodeSelectorTerms list are allowed");
+                errors.invalid(
+                    &list,
+                    &node["nodeSelectorTerms"],
+                    "no additions/deletions to non-empty NodeSelectorTerms list are allowed",
+                );
             } else {
                 for (index, (new, old)) in new_terms.iter().zip(old_terms).enumerate() {
                     for field in ["matchExpressions", "matchFields"] {
                         if !items(&new[field]).starts_with(items(&old[field])) {
-                            errors.invalid(&list.index(index), new, "only additions are allowed (no mutations or deletions)");
+                            errors.invalid(
+                                &list.index(index),
+                                new,
+                                "only additions are allowed (no mutations or deletions)",
+                            );
                         }
                     }
                 }
@@ -351,7 +366,11 @@ fn resize_update(object: &Value, old: &Value, errors: &mut ErrorList) {
         errors.forbidden(&Path::new(""), "static pods cannot be resized");
     }
     if qos_class(object) != text(&old["status"]["qosClass"]) && !text(&old["status"]["qosClass"]).is_empty() {
-        errors.invalid_str(&at, qos_class(object), "Pod QOS Class may not change as a result of resizing");
+        errors.invalid_str(
+            &at,
+            text(&old["status"]["qosClass"]),
+            "Pod QOS Class may not change as a result of resizing",
+        );
     }
     for field in ["containers", "initContainers"] {
         let list = at.child(field);
@@ -435,11 +454,12 @@ pub fn qos_class(pod: &Value) -> &'static str {
     let set = |value: &Value| value.as_str().is_some_and(|text| !is_zero(text));
     let spec = &pod["spec"];
     let of_containers = ["initContainers", "containers"];
-    let containers: Vec<&Value> = if entries(&spec["resources"]["requests"]).chain(entries(&spec["resources"]["limits"])).next().is_some() {
-        vec![spec]
-    } else {
-        of_containers.into_iter().flat_map(|list| items(&spec[list])).collect()
-    };
+    let containers: Vec<&Value> =
+        if entries(&spec["resources"]["requests"]).chain(entries(&spec["resources"]["limits"])).next().is_some() {
+            vec![spec]
+        } else {
+            of_containers.into_iter().flat_map(|list| items(&spec[list])).collect()
+        };
     let (mut any, mut guaranteed) = (false, true);
     for container in containers {
         let resources = &container["resources"];

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{Hooks, Request, label_selector, pod_spec};
 use crate::field::{ErrorList, Path};
-use crate::object::{int, items, text};
+use crate::object::{self, int, items, text};
 use crate::object_meta;
 
 pub struct PodTemplate;
@@ -43,11 +43,14 @@ impl Hooks for ControllerRevision {
     }
 }
 
-/// The rules of a template. `old` is the template before an update.
+/// The rules of a template. `old` is the template before an update: what was taken once may stay.
 pub fn validate(template: &Value, at: &Path<'_>, old: Option<&Value>, errors: &mut ErrorList) {
+    if old.is_some_and(|old| object::same(template, old)) {
+        return;
+    }
     object_meta::labels(&template["metadata"]["labels"], &at.child("labels"), errors);
     object_meta::annotations(&template["metadata"]["annotations"], &at.child("annotations"), errors);
-    let rules = pod_spec::Rules { old: old.map(|old| &old["spec"]), in_template: true };
+    let rules = pod_spec::Rules { in_template: true };
     pod_spec::annotations(&template["metadata"]["annotations"], &template["spec"], &at.child("annotations"), errors);
     pod_spec::validate(&template["spec"], &template["metadata"], &at.child("spec"), rules, errors);
     if !items(&template["spec"]["ephemeralContainers"]).is_empty() {
@@ -61,6 +64,10 @@ pub fn of_replicas(spec: &Value, at: &Path<'_>, old: Option<&Value>, errors: &mu
     let (template, path) = (&spec["template"], at.child("template"));
     if template.is_null() {
         errors.required(&path, "");
+        return;
+    }
+    if label_selector::selects(&spec["selector"], &template["metadata"]["labels"]).is_none() {
+        errors.invalid(&at.child("selector"), &spec["selector"], "invalid label selector");
         return;
     }
     selected(&spec["selector"], template, &path, errors);

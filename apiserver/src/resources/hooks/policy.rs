@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::deployment::{at_most_hundred_percent, non_negative_int_or_percent};
 use super::{Hooks, Request, label_selector};
-use crate::field::{ErrorList, Path};
+use crate::field::{ErrorList, Path, structure};
 use crate::object::text;
 
 pub struct PodDisruptionBudget;
@@ -14,11 +14,13 @@ impl Hooks for PodDisruptionBudget {
         let (at, spec) = (Path::new("spec"), &object["spec"]);
         let (available, unavailable) = (&spec["minAvailable"], &spec["maxUnavailable"]);
         if !available.is_null() && !unavailable.is_null() {
-            let shown = serde_json::json!({
-                "MinAvailable": available, "Selector": spec["selector"], "MaxUnavailable": unavailable,
-                "UnhealthyPodEvictionPolicy": spec["unhealthyPodEvictionPolicy"],
-            });
-            errors.invalid(&at, &shown, "minAvailable and maxUnavailable cannot be both set");
+            let shown = structure(&[
+                ("MinAvailable", available),
+                ("Selector", &spec["selector"]),
+                ("MaxUnavailable", unavailable),
+                ("UnhealthyPodEvictionPolicy", &spec["unhealthyPodEvictionPolicy"]),
+            ]);
+            errors.invalid_structure(&at, shown, "minAvailable and maxUnavailable cannot be both set");
         }
         for field in ["minAvailable", "maxUnavailable"] {
             if !spec[field].is_null() {
@@ -29,7 +31,11 @@ impl Hooks for PodDisruptionBudget {
         label_selector::validate(&spec["selector"], &at.child("selector"), errors);
         let policy = text(&spec["unhealthyPodEvictionPolicy"]);
         if !matches!(policy, "" | "IfHealthyBudget" | "AlwaysAllow") {
-            errors.not_supported(&at.child("unhealthyPodEvictionPolicy"), &policy.into(), &["AlwaysAllow", "IfHealthyBudget"]);
+            errors.not_supported(
+                &at.child("unhealthyPodEvictionPolicy"),
+                &policy.into(),
+                &["AlwaysAllow", "IfHealthyBudget"],
+            );
         }
     }
 

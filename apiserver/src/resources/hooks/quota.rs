@@ -11,12 +11,35 @@ pub struct ResourceQuota;
 
 /// What a quota can bound, besides hugepages and counts of objects.
 const QUOTA: &[&str] = &[
-    "cpu", "memory", "ephemeral-storage", "requests.cpu", "requests.memory", "requests.storage", "requests.ephemeral-storage",
-    "limits.cpu", "limits.memory", "limits.ephemeral-storage", "pods", "resourcequotas", "services", "replicationcontrollers",
-    "secrets", "persistentvolumeclaims", "configmaps", "services.nodeports", "services.loadbalancers",
+    "cpu",
+    "memory",
+    "ephemeral-storage",
+    "requests.cpu",
+    "requests.memory",
+    "requests.storage",
+    "requests.ephemeral-storage",
+    "limits.cpu",
+    "limits.memory",
+    "limits.ephemeral-storage",
+    "pods",
+    "resourcequotas",
+    "services",
+    "replicationcontrollers",
+    "secrets",
+    "persistentvolumeclaims",
+    "configmaps",
+    "services.nodeports",
+    "services.loadbalancers",
 ];
-const SCOPES: &[&str] =
-    &["Terminating", "NotTerminating", "BestEffort", "NotBestEffort", "PriorityClass", "CrossNamespacePodAffinity", "VolumeAttributesClass"];
+const SCOPES: &[&str] = &[
+    "Terminating",
+    "NotTerminating",
+    "BestEffort",
+    "NotBestEffort",
+    "PriorityClass",
+    "CrossNamespacePodAffinity",
+    "VolumeAttributesClass",
+];
 
 impl Hooks for ResourceQuota {
     fn validate(&self, object: &Value, _request: &Request<'_>, errors: &mut ErrorList) {
@@ -49,7 +72,10 @@ impl Hooks for ResourceQuota {
 fn amounts(list: &Value, at: &Path<'_>, errors: &mut ErrorList) {
     for (name, amount) in entries(list) {
         let at = at.key(name);
-        let known = name.contains('/') || QUOTA.contains(&name) || name.starts_with("requests.hugepages-") || name.starts_with("hugepages-");
+        let known = name.contains('/')
+            || QUOTA.contains(&name)
+            || name.starts_with("requests.hugepages-")
+            || name.starts_with("hugepages-");
         errors.invalid_strs(&at, name, pod_spec::resource_name_problem(name));
         if !known {
             errors.invalid_str(&at, name, "must be a standard resource for quota");
@@ -68,7 +94,8 @@ fn quota_spec(spec: &Value, errors: &mut ErrorList) {
         if !SCOPES.contains(&text(scope)) {
             errors.invalid(&path, &spec["scopes"], "unsupported scope");
         }
-        let misapplied = entries(&spec["hard"]).filter(|(name, _)| QUOTA.contains(name) && !applies(text(scope), name)).count();
+        let misapplied =
+            entries(&spec["hard"]).filter(|(name, _)| QUOTA.contains(name) && !applies(text(scope), name)).count();
         for _ in 0..misapplied {
             errors.invalid(&path, &spec["scopes"], "unsupported scope applied to resource");
         }
@@ -86,13 +113,19 @@ fn quota_spec(spec: &Value, errors: &mut ErrorList) {
         if !SCOPES.contains(&scope) {
             errors.invalid_str(&path.child("scopeName"), scope, "unsupported scope");
         }
-        if !matches!(scope, "PriorityClass" | "VolumeAttributesClass") && SCOPES.contains(&scope) && operator != "Exists" {
+        if !matches!(scope, "PriorityClass" | "VolumeAttributesClass")
+            && SCOPES.contains(&scope)
+            && operator != "Exists"
+        {
             errors.invalid_str(&path.child("operator"), operator, "must be 'Exists' when scope is any of ResourceQuotaScopeTerminating, ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, ResourceQuotaScopeNotBestEffort or ResourceQuotaScopeCrossNamespacePodAffinity");
         }
         let values = items(&requirement["values"]);
         match operator {
             "In" | "NotIn" if values.is_empty() => {
-                errors.required(&path.child("values"), "must be at least one value when `operator` is 'In' or 'NotIn' for scope selector");
+                errors.required(
+                    &path.child("values"),
+                    "must be at least one value when `operator` is 'In' or 'NotIn' for scope selector",
+                );
             }
             "Exists" | "DoesNotExist" if !values.is_empty() => errors.invalid(
                 &path.child("values"),
@@ -108,7 +141,11 @@ fn quota_spec(spec: &Value, errors: &mut ErrorList) {
 /// Whether a scope says something about a resource.
 fn applies(scope: &str, resource: &str) -> bool {
     let of_pods = resource == "pods"
-        || ["cpu", "memory", "ephemeral-storage"].iter().any(|name| resource == *name || resource.strip_prefix("requests.") == Some(name) || resource.strip_prefix("limits.") == Some(name));
+        || ["cpu", "memory", "ephemeral-storage"].iter().any(|name| {
+            resource == *name
+                || resource.strip_prefix("requests.") == Some(name)
+                || resource.strip_prefix("limits.") == Some(name)
+        });
     match scope {
         "BestEffort" => resource == "pods",
         "Terminating" | "NotTerminating" | "NotBestEffort" | "PriorityClass" | "CrossNamespacePodAffinity" => of_pods,
@@ -146,8 +183,12 @@ impl Hooks for LimitRange {
                     }
                 }
             }
-            if kind == "PersistentVolumeClaim" && limit["min"]["storage"].is_null() && limit["max"]["storage"].is_null() {
-                errors.required(&at.child("limits"), "either minimum or maximum storage value is required, but neither was provided");
+            if kind == "PersistentVolumeClaim" && limit["min"]["storage"].is_null() && limit["max"]["storage"].is_null()
+            {
+                errors.required(
+                    &at.child("limits"),
+                    "either minimum or maximum storage value is required, but neither was provided",
+                );
             }
             bounds(limit, kind == "Pod", &at, errors);
         }
@@ -169,9 +210,27 @@ fn bounds(limit: &Value, of_pod: bool, at: &Path<'_>, errors: &mut ErrorList) {
         let mut rules = vec![("min", "max", "min", "min", "min value {a} is greater than max value {b}")];
         if !of_pod {
             rules.extend([
-                ("min", "defaultRequest", "defaultRequest", "defaultRequest", "min value {a} is greater than default request value {b}"),
-                ("defaultRequest", "max", "defaultRequest", "defaultRequest", "default request value {a} is greater than max value {b}"),
-                ("defaultRequest", "default", "defaultRequest", "defaultRequest", "default request value {a} is greater than default limit value {b}"),
+                (
+                    "min",
+                    "defaultRequest",
+                    "defaultRequest",
+                    "defaultRequest",
+                    "min value {a} is greater than default request value {b}",
+                ),
+                (
+                    "defaultRequest",
+                    "max",
+                    "defaultRequest",
+                    "defaultRequest",
+                    "default request value {a} is greater than max value {b}",
+                ),
+                (
+                    "defaultRequest",
+                    "default",
+                    "defaultRequest",
+                    "defaultRequest",
+                    "default request value {a} is greater than default limit value {b}",
+                ),
                 ("min", "default", "default", "min", "min value {a} is greater than default value {b}"),
                 ("default", "max", "default", "max", "default value {a} is greater than max value {b}"),
             ]);
@@ -182,12 +241,20 @@ fn bounds(limit: &Value, of_pod: bool, at: &Path<'_>, errors: &mut ErrorList) {
             let mut rest = low;
             rest.sub(&high);
             if rest.sign() > 0 {
-                errors.invalid(&at.child(field).key(name), &limit[bad][name], words.replace("{a}", text(a)).replace("{b}", text(b)));
+                errors.invalid(
+                    &at.child(field).key(name),
+                    &limit[bad][name],
+                    words.replace("{a}", text(a)).replace("{b}", text(b)),
+                );
             }
         }
         let ratio = &limit["maxLimitRequestRatio"][name];
         if amount(ratio).is_some_and(|ratio| ratio.as_f64() < 1.0) {
-            errors.invalid(&at.child("maxLimitRequestRatio").key(name), ratio, format!("ratio {} is less than 1", text(ratio)));
+            errors.invalid(
+                &at.child("maxLimitRequestRatio").key(name),
+                ratio,
+                format!("ratio {} is less than 1", text(ratio)),
+            );
         }
     }
 }

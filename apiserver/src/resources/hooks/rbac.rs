@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use super::{Hooks, Request, label_selector};
-use crate::field::{ErrorList, Path};
+use crate::field::{ErrorList, Path, structure};
 use crate::object::{items, text};
 use crate::resources::names;
 
@@ -49,10 +49,18 @@ fn policy_rule(rule: &Value, cluster: bool, at: &Path<'_>, errors: &mut ErrorLis
     }
     if has("nonResourceURLs") {
         if !cluster {
-            errors.invalid(&at.child("nonResourceURLs"), &rule["nonResourceURLs"], "namespaced rules cannot apply to non-resource URLs");
+            errors.invalid(
+                &at.child("nonResourceURLs"),
+                &rule["nonResourceURLs"],
+                "namespaced rules cannot apply to non-resource URLs",
+            );
         }
         if has("apiGroups") || has("resources") || has("resourceNames") {
-            errors.invalid(&at.child("nonResourceURLs"), &rule["nonResourceURLs"], "rules cannot apply to both regular resources and non-resource URLs");
+            errors.invalid(
+                &at.child("nonResourceURLs"),
+                &rule["nonResourceURLs"],
+                "rules cannot apply to both regular resources and non-resource URLs",
+            );
         }
         return;
     }
@@ -72,7 +80,11 @@ impl Hooks for Binding {
     fn validate(&self, object: &Value, _request: &Request<'_>, errors: &mut ErrorList) {
         let (at, role) = (Path::new("roleRef"), &object["roleRef"]);
         if text(&role["apiGroup"]) != "rbac.authorization.k8s.io" {
-            errors.not_supported(&at.child("apiGroup"), &text(&role["apiGroup"]).into(), &["rbac.authorization.k8s.io"]);
+            errors.not_supported(
+                &at.child("apiGroup"),
+                &text(&role["apiGroup"]).into(),
+                &["rbac.authorization.k8s.io"],
+            );
         }
         let kinds: &[&str] = if self.cluster { &["ClusterRole"] } else { &["Role", "ClusterRole"] };
         if !kinds.contains(&text(&role["kind"])) {
@@ -94,8 +106,8 @@ impl Hooks for Binding {
         self.validate(object, request, errors);
         if object["roleRef"] != old["roleRef"] {
             let role = &object["roleRef"];
-            let shown = serde_json::json!({"APIGroup": role["apiGroup"], "Kind": role["kind"], "Name": role["name"]});
-            errors.invalid(&Path::new("roleRef"), &shown, "cannot change roleRef");
+            let shown = structure(&[("APIGroup", &role["apiGroup"]), ("Kind", &role["kind"]), ("Name", &role["name"])]);
+            errors.invalid_structure(&Path::new("roleRef"), shown, "cannot change roleRef");
         }
     }
 }

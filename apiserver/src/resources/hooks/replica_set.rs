@@ -11,17 +11,7 @@ use crate::object::{self, text};
 pub struct ReplicaSet;
 pub struct ReplicationController;
 
-const FIELDS: &[SelectableField] = &[SelectableField::new("status.replicas", "0")];
-
 impl Hooks for ReplicaSet {
-    fn selectable_fields(&self) -> &'static [SelectableField] {
-        FIELDS
-    }
-
-    fn unknown_field(&self, field: &str) -> String {
-        format!("field label not supported for appsv1.ReplicaSet: {field}")
-    }
-
     fn validate(&self, object: &Value, _request: &Request<'_>, errors: &mut ErrorList) {
         spec(object, None, errors);
     }
@@ -47,8 +37,14 @@ fn spec(object: &Value, old: Option<&Value>, errors: &mut ErrorList) {
 
 fn status(status: &Value, errors: &mut ErrorList) {
     let at = Path::new("status");
-    let counts =
-        ["replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas", "observedGeneration", "terminatingReplicas"];
+    let counts = [
+        "replicas",
+        "fullyLabeledReplicas",
+        "readyReplicas",
+        "availableReplicas",
+        "observedGeneration",
+        "terminatingReplicas",
+    ];
     pod_template::counts(status, &at, &counts, errors);
     let pairs = [
         ("fullyLabeledReplicas", "replicas"),
@@ -61,6 +57,7 @@ fn status(status: &Value, errors: &mut ErrorList) {
 
 impl Hooks for ReplicationController {
     fn selectable_fields(&self) -> &'static [SelectableField] {
+        const FIELDS: &[SelectableField] = &[SelectableField::new("status.replicas", "0")];
         FIELDS
     }
 
@@ -96,6 +93,9 @@ fn controller_spec(object: &Value, old: Option<&Value>, errors: &mut ErrorList) 
         errors.not_supported(&path.child("restartPolicy"), &text(&pod["restartPolicy"]).into(), &["Always"]);
     }
     if !pod["activeDeadlineSeconds"].is_null() {
-        errors.forbidden(&path.child("activeDeadlineSeconds"), "activeDeadlineSeconds in ReplicationController is not Supported");
+        errors.forbidden(
+            &path.child("activeDeadlineSeconds"),
+            "activeDeadlineSeconds in ReplicationController is not Supported",
+        );
     }
 }

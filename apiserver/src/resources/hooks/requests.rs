@@ -40,7 +40,11 @@ fn webhook(hook: &Value, at: &Path<'_>, errors: &mut ErrorList) {
     } else if let Some(problem) = crate::resources::names::dns1123_subdomain(name) {
         errors.invalid_str(&at.child("name"), name, problem);
     } else if name.split('.').count() < 3 {
-        errors.invalid_str(&at.child("name"), name, "should be a domain with at least three segments separated by dots");
+        errors.invalid_str(
+            &at.child("name"),
+            name,
+            "should be a domain with at least three segments separated by dots",
+        );
     }
     let supported = ["v1", "v1beta1"];
     let (versions, list) = (items(&hook["admissionReviewVersions"]), at.child("admissionReviewVersions"));

@@ -12,7 +12,8 @@ pub struct PriorityClass;
 
 /// The highest value that a user may give.
 const HIGHEST_USER_PRIORITY: i64 = 1_000_000_000;
-const SYSTEM_CLASSES: &[(&str, i64)] = &[("system-node-critical", 2_000_001_000), ("system-cluster-critical", 2_000_000_000)];
+const SYSTEM_CLASSES: &[(&str, i64)] =
+    &[("system-node-critical", 2_000_001_000), ("system-cluster-critical", 2_000_000_000)];
 
 impl Hooks for PriorityClass {
     fn asks_for_something_else(&self, _object: &Value, _old: &Value) -> bool {
@@ -25,13 +26,24 @@ impl Hooks for PriorityClass {
         if name.starts_with("system-") {
             match SYSTEM_CLASSES.iter().find(|(known, _)| *known == name) {
                 Some((_, known)) if *known == value => {}
-                _ => errors.forbidden(
-                    &metadata.child("name"),
-                    "priority class names with 'system-' prefix are reserved for system use only",
-                ),
+                found => {
+                    let why = match found {
+                        Some((known, value)) => format!("value of {known} PriorityClass must be {value}"),
+                        None => format!("{name} is not a known system priority class"),
+                    };
+                    errors.forbidden(
+                        &metadata.child("name"),
+                        format!(
+                            "priority class names with 'system-' prefix are reserved for system use only. error: {why}"
+                        ),
+                    );
+                }
             }
         } else if value > HIGHEST_USER_PRIORITY {
-            errors.forbidden(&Path::new("value"), format!("maximum allowed value of a user defined priority is {HIGHEST_USER_PRIORITY}"));
+            errors.forbidden(
+                &Path::new("value"),
+                format!("maximum allowed value of a user defined priority is {HIGHEST_USER_PRIORITY}"),
+            );
         }
         let policy = text(&object["preemptionPolicy"]);
         if !matches!(policy, "" | "PreemptLowerPriority" | "Never") {
@@ -80,7 +92,8 @@ pub struct ResourceSlice;
 
 impl Hooks for ResourceSlice {
     fn selectable_fields(&self) -> &'static [SelectableField] {
-        const FIELDS: &[SelectableField] = &[SelectableField::new("spec.nodeName", ""), SelectableField::new("spec.driver", "")];
+        const FIELDS: &[SelectableField] =
+            &[SelectableField::new("spec.nodeName", ""), SelectableField::new("spec.driver", "")];
         FIELDS
     }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Hooks, Request, pod_spec};
 use crate::facts::SelectableField;
-use crate::field::{ErrorList, Path};
+use crate::field::{ErrorList, Path, structure};
 use crate::object::{self, int, items, text};
 use crate::object_meta;
 use crate::resources::names;
@@ -18,7 +18,8 @@ const MAX_AFFINITY_SECONDS: i64 = 86400;
 
 impl Hooks for Service {
     fn selectable_fields(&self) -> &'static [SelectableField] {
-        const FIELDS: &[SelectableField] = &[SelectableField::new("spec.clusterIP", ""), SelectableField::new("spec.type", "")];
+        const FIELDS: &[SelectableField] =
+            &[SelectableField::new("spec.clusterIP", ""), SelectableField::new("spec.type", "")];
         FIELDS
     }
 
@@ -41,7 +42,8 @@ impl Hooks for Service {
 
     fn validate_update(&self, object: &Value, old: &Value, _request: &Request<'_>, errors: &mut ErrorList) {
         cluster_ip_is_kept(object, old, errors);
-        let (at, class, before) = (Path::new("spec"), &object["spec"]["loadBalancerClass"], &old["spec"]["loadBalancerClass"]);
+        let (at, class, before) =
+            (Path::new("spec"), &object["spec"]["loadBalancerClass"], &old["spec"]["loadBalancerClass"]);
         let balanced = |object: &Value| kind(object) == "LoadBalancer";
         if balanced(object) && balanced(old) && !object::same(class, before) {
             errors.invalid(&at.child("loadBalancerClass"), class, "may not change once set");
@@ -84,7 +86,11 @@ fn drop_what_the_type_had(object: &mut Value, old: &Value) {
     let has_ports = |object: &Value| matches!(kind(object), "NodePort" | "LoadBalancer");
     if has_ports(old) && !has_ports(object) {
         let ports = |object: &Value| -> Vec<i64> {
-            items(&object["spec"]["ports"]).iter().map(|port| int(&port["nodePort"])).filter(|port| *port != 0).collect()
+            items(&object["spec"]["ports"])
+                .iter()
+                .map(|port| int(&port["nodePort"]))
+                .filter(|port| *port != 0)
+                .collect()
         };
         let before = ports(old);
         if ports(object).iter().all(|port| before.contains(port)) {
@@ -124,7 +130,11 @@ fn cluster_ip_is_kept(object: &Value, old: &Value, errors: &mut ErrorList) {
         }
     }
     let (now, was) = (text(&spec["clusterIP"]), text(&before["clusterIP"]));
-    if !now.is_empty() && !was.is_empty() && now != was && items(&spec["clusterIPs"]).first().is_none_or(|first| text(first) == now) {
+    if !now.is_empty()
+        && !was.is_empty()
+        && now != was
+        && items(&spec["clusterIPs"]).first().is_none_or(|first| text(first) == now)
+    {
         let path = at.child("clusterIPs");
         let duplicate = errors.0.iter().any(|error| error.field.starts_with("spec.clusterIPs"));
         if !duplicate {
@@ -171,10 +181,16 @@ fn spec(object: &Value, errors: &mut ErrorList) {
             errors.duplicate(&path.child("nodePort"), &port["nodePort"]);
         }
         if ports[..index].iter().any(|other| same(other, "port")) {
-            let shown = json!({
-                "Name": "", "Protocol": port["protocol"], "AppProtocol": null, "Port": port["port"], "TargetPort": 0, "NodePort": 0,
-            });
-            errors.duplicate(&path, &shown);
+            let (none, zero) = (Value::Null, Value::from(0));
+            let shown = structure(&[
+                ("Name", &"".into()),
+                ("Protocol", &port["protocol"]),
+                ("AppProtocol", &none),
+                ("Port", &port["port"]),
+                ("TargetPort", &zero),
+                ("NodePort", &zero),
+            ]);
+            errors.duplicate_structure(&path, shown, "");
         }
     }
     balancer(spec, kind, &at, errors);
@@ -214,7 +230,7 @@ fn service_port(ports: &[Value], index: usize, at: &Path<'_>, errors: &mut Error
     pod_spec::port_number_or_name(&port["targetPort"], &at.child("targetPort"), errors);
     let protocol = text(&port["appProtocol"]);
     if !port["appProtocol"].is_null() {
-        errors.invalid_strs(&at.child("appProtocol"), protocol, names::qualified_name(protocol));
+        errors.invalid_strs(&at.child("appProtocol"), protocol, names::qualified_name_problems(protocol));
     }
 }
 
@@ -257,7 +273,7 @@ fn addresses(spec: &Value, at: &Path<'_>, errors: &mut ErrorList) {
     for (index, address) in list.iter().enumerate() {
         if text(address) == "None" {
             if list.len() > 1 {
-                errors.invalid_str(&path.index(index), "None", "cannot be set to 'None' with other clusterIPs"); 
+                errors.invalid_str(&path.index(index), "None", "cannot be set to 'None' with other clusterIPs");
             }
             continue;
         }
@@ -277,7 +293,11 @@ fn addresses(spec: &Value, at: &Path<'_>, errors: &mut ErrorList) {
     }
     let policy = &spec["ipFamilyPolicy"];
     if !policy.is_null() && !matches!(text(policy), "PreferDualStack" | "RequireDualStack" | "SingleStack") {
-        errors.not_supported(&at.child("ipFamilyPolicy"), policy, &["PreferDualStack", "RequireDualStack", "SingleStack"]);
+        errors.not_supported(
+            &at.child("ipFamilyPolicy"),
+            policy,
+            &["PreferDualStack", "RequireDualStack", "SingleStack"],
+        );
     }
     let path = at.child("externalIPs");
     for (index, address) in items(&spec["externalIPs"]).iter().enumerate() {
@@ -304,7 +324,11 @@ fn balancer(spec: &Value, kind: &str, at: &Path<'_>, errors: &mut ErrorList) {
         if kind != "LoadBalancer" {
             errors.forbidden(&at.child("loadBalancerClass"), "may only be used when `type` is 'LoadBalancer'");
         } else {
-            errors.invalid_strs(&at.child("loadBalancerClass"), text(class), names::qualified_name(text(class)));
+            errors.invalid_strs(
+                &at.child("loadBalancerClass"),
+                text(class),
+                names::qualified_name_problems(text(class)),
+            );
         }
     }
 }

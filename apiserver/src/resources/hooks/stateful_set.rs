@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::deployment::{at_most_hundred_percent, int_or_percent, non_negative_int_or_percent, not_more};
 use super::{Hooks, Request, label_selector, pod_template, volume};
-use crate::field::{ErrorList, Path};
+use crate::field::{ErrorList, Path, structure};
 use crate::object::{self, int, items, text};
 use crate::resources::names;
 
@@ -22,6 +22,16 @@ const MUTABLE: &[&str] = &[
 ];
 
 impl Hooks for StatefulSet {
+    fn prepare_for_create(&self, object: &mut Value, _request: &Request<'_>) {
+        object::clear(object, "status");
+        prepare(object, None);
+    }
+
+    fn prepare_for_update(&self, object: &mut Value, old: &Value, _request: &Request<'_>) {
+        object::keep(object, old, "status");
+        prepare(object, Some(old));
+    }
+
     fn validate(&self, object: &Value, _request: &Request<'_>, errors: &mut ErrorList) {
         spec(object, None, errors);
     }
@@ -35,16 +45,41 @@ impl Hooks for StatefulSet {
 
     fn validate_status_update(&self, object: &Value, old: &Value, errors: &mut ErrorList) {
         let (at, status) = (Path::new("status"), &object["status"]);
-        let counts = ["replicas", "readyReplicas", "currentReplicas", "updatedReplicas", "availableReplicas", "observedGeneration", "collisionCount"];
+        let counts = [
+            "replicas",
+            "readyReplicas",
+            "currentReplicas",
+            "updatedReplicas",
+            "availableReplicas",
+            "observedGeneration",
+            "collisionCount",
+        ];
         pod_template::counts(status, &at, &counts, errors);
-        let pairs = ["readyReplicas", "currentReplicas", "updatedReplicas", "availableReplicas"].map(|less| (less, "replicas"));
+        let pairs =
+            ["readyReplicas", "currentReplicas", "updatedReplicas", "availableReplicas"].map(|less| (less, "replicas"));
         not_more(status, &at, &pairs, errors);
         if int(&status["availableReplicas"]) > int(&status["readyReplicas"]) {
-            errors.invalid(&at.child("availableReplicas"), &status["availableReplicas"], "cannot be greater than status.readyReplicas");
+            errors.invalid(
+                &at.child("availableReplicas"),
+                &status["availableReplicas"],
+                "cannot be greater than status.readyReplicas",
+            );
         }
         if int(&status["collisionCount"]) < int(&old["status"]["collisionCount"]) {
             errors.invalid(&at.child("collisionCount"), &status["collisionCount"], "cannot be decremented");
         }
+    }
+}
+
+/// Claims in the spec say what they are; the number of pods that may be missing waits for its feature gate.
+fn prepare(object: &mut Value, old: Option<&Value>) {
+    for claim in object["spec"]["volumeClaimTemplates"].as_array_mut().into_iter().flatten() {
+        claim["apiVersion"] = "v1".into();
+        claim["kind"] = "PersistentVolumeClaim".into();
+    }
+    let in_use = old.is_some_and(|old| !old["spec"]["updateStrategy"]["rollingUpdate"]["maxUnavailable"].is_null());
+    if !in_use && object["spec"]["updateStrategy"]["rollingUpdate"].is_object() {
+        object::remove(&mut object["spec"]["updateStrategy"]["rollingUpdate"], "maxUnavailable");
     }
 }
 
@@ -100,8 +135,13 @@ fn update_strategy(strategy: &Value, at: &Path<'_>, errors: &mut ErrorList) {
         "" => errors.required(at, ""),
         "OnDelete" => {
             if !rolling.is_null() {
-                let shown = json!({"Partition": int(&rolling["partition"]), "MaxUnavailable": rolling["maxUnavailable"]});
-                errors.invalid(&at.child("rollingUpdate"), &shown, "only allowed for updateStrategy 'RollingUpdate'");
+                let partition = int(&rolling["partition"]).into();
+                let shown = structure(&[("Partition", &partition), ("MaxUnavailable", &rolling["maxUnavailable"])]);
+                errors.invalid_structure(
+                    &at.child("rollingUpdate"),
+                    shown,
+                    "only allowed for updateStrategy 'RollingUpdate'",
+                );
             }
         }
         "RollingUpdate" => {
@@ -117,8 +157,8 @@ fn update_strategy(strategy: &Value, at: &Path<'_>, errors: &mut ErrorList) {
             }
         }
         _ => {
-            let shown = json!({"Type": strategy["type"], "RollingUpdate": rolling});
-            errors.invalid(at, &shown, "must be 'RollingUpdate' or 'OnDelete'");
+            let shown = structure(&[("Type", &strategy["type"]), ("RollingUpdate", rolling)]);
+            errors.invalid_structure(at, shown, "must be 'RollingUpdate' or 'OnDelete'");
         }
     }
 }
@@ -132,7 +172,8 @@ fn with_claims(spec: &Value) -> Value {
     for field in ["subdomain", "hostname"] {
         object::remove(&mut template["spec"], field);
     }
-    let claims: Vec<&str> = items(&spec["volumeClaimTemplates"]).iter().map(|claim| object::meta(claim, "name")).collect();
+    let claims: Vec<&str> =
+        items(&spec["volumeClaimTemplates"]).iter().map(|claim| object::meta(claim, "name")).collect();
     if !claims.is_empty() {
         let own = items(&spec["template"]["spec"]["volumes"]).iter();
         let volumes = claims

@@ -21,7 +21,11 @@ impl Hooks for StorageClass {
         match text(&object["volumeBindingMode"]) {
             "Immediate" | "WaitForFirstConsumer" => {}
             "" => errors.required(&Path::new("volumeBindingMode"), ""),
-            mode => errors.not_supported(&Path::new("volumeBindingMode"), &mode.into(), &["Immediate", "WaitForFirstConsumer"]),
+            mode => errors.not_supported(
+                &Path::new("volumeBindingMode"),
+                &mode.into(),
+                &["Immediate", "WaitForFirstConsumer"],
+            ),
         }
     }
 
@@ -48,7 +52,8 @@ fn provisioner(name: &str, at: &Path<'_>, errors: &mut ErrorList) {
     if name.is_empty() {
         errors.required(at, "");
     } else {
-        errors.invalid_strs(at, name, names::qualified_name(&name.to_lowercase()));
+        let name = name.to_lowercase();
+        errors.invalid_strs(at, &name, names::qualified_name_problems(&name));
     }
 }
 
@@ -68,8 +73,12 @@ impl Hooks for VolumeAttachment {
         let source = at.child("source");
         let name = &spec["source"]["persistentVolumeName"];
         match (spec["source"]["inlineVolumeSpec"].is_null(), name.is_null()) {
-            (true, true) => errors.required(&source, "must specify exactly one of inlineVolumeSpec and persistentVolumeName"),
-            (false, false) => errors.forbidden(&source, "must specify exactly one of inlineVolumeSpec and persistentVolumeName"),
+            (true, true) => {
+                errors.required(&source, "must specify exactly one of inlineVolumeSpec and persistentVolumeName")
+            }
+            (false, false) => {
+                errors.forbidden(&source, "must specify exactly one of inlineVolumeSpec and persistentVolumeName")
+            }
             (true, false) if text(name).is_empty() => {
                 errors.required(&source.child("persistentVolumeName"), "must specify non empty persistentVolumeName");
             }
@@ -100,14 +109,18 @@ impl Hooks for CsiDriver {
         }
         let (spec, at) = (&object["spec"], Path::new("spec"));
         let list = at.child("volumeLifecycleModes");
-        for (index, mode) in items(&spec["volumeLifecycleModes"]).iter().enumerate() {
+        for mode in items(&spec["volumeLifecycleModes"]) {
             if !matches!(text(mode), "Persistent" | "Ephemeral") {
-                errors.not_supported(&list.index(index), mode, &["Persistent", "Ephemeral"]);
+                errors.not_supported(&list, mode, &["Persistent", "Ephemeral"]);
             }
         }
         let policy = text(&spec["fsGroupPolicy"]);
         if !matches!(policy, "" | "ReadWriteOnceWithFSType" | "File" | "None") {
-            errors.not_supported(&at.child("fsGroupPolicy"), &policy.into(), &["File", "None", "ReadWriteOnceWithFSType"]);
+            errors.not_supported(
+                &at.child("fsGroupPolicy"),
+                &policy.into(),
+                &["File", "None", "ReadWriteOnceWithFSType"],
+            );
         }
     }
 

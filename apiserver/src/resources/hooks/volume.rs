@@ -15,9 +15,28 @@ const ACCESS_MODES: &[&str] = &["ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce"
 
 /// What a volume can be.
 const SOURCES: &[&str] = &[
-    "hostPath", "gcePersistentDisk", "awsElasticBlockStore", "glusterfs", "flocker", "nfs", "rbd", "quobyte", "cephfs", "iscsi",
-    "cinder", "fc", "flexVolume", "azureFile", "vsphereVolume", "photonPersistentDisk", "portworxVolume", "azureDisk", "scaleIO",
-    "local", "storageos", "csi",
+    "hostPath",
+    "gcePersistentDisk",
+    "awsElasticBlockStore",
+    "glusterfs",
+    "flocker",
+    "nfs",
+    "rbd",
+    "quobyte",
+    "cephfs",
+    "iscsi",
+    "cinder",
+    "fc",
+    "flexVolume",
+    "azureFile",
+    "vsphereVolume",
+    "photonPersistentDisk",
+    "portworxVolume",
+    "azureDisk",
+    "scaleIO",
+    "local",
+    "storageos",
+    "csi",
 ];
 
 impl Hooks for PersistentVolume {
@@ -57,7 +76,8 @@ impl Hooks for PersistentVolume {
         };
         let (now, was) = (sources(object), sources(old));
         if !object::same(&now, &was) {
-            let detail = format!("spec.persistentvolumesource is immutable after creation\n{}", difference::of(&was, &now));
+            let detail =
+                format!("spec.persistentvolumesource is immutable after creation\n{}", difference::of(&was, &now));
             errors.forbidden(&spec.child("persistentvolumesource"), detail);
         }
         errors.immutable(&Path::new("volumeMode"), &object["spec"]["volumeMode"], &old["spec"]["volumeMode"]);
@@ -65,7 +85,8 @@ impl Hooks for PersistentVolume {
             let at = Path::new("nodeAffinity");
             errors.immutable(&at, &object["spec"]["nodeAffinity"], &old["spec"]["nodeAffinity"]);
         }
-        if !old["spec"]["volumeAttributesClassName"].is_null() && object["spec"]["volumeAttributesClassName"].is_null() {
+        if !old["spec"]["volumeAttributesClassName"].is_null() && object["spec"]["volumeAttributesClassName"].is_null()
+        {
             errors.forbidden(&spec.child("volumeAttributesClassName"), "update from non-nil value to nil is forbidden");
         }
     }
@@ -108,7 +129,11 @@ fn volume_spec(spec: &Value, errors: &mut ErrorList) {
     }
     let policy = text(&spec["persistentVolumeReclaimPolicy"]);
     if !matches!(policy, "" | "Delete" | "Recycle" | "Retain") {
-        errors.not_supported(&at.child("persistentVolumeReclaimPolicy"), &policy.into(), &["Delete", "Recycle", "Retain"]);
+        errors.not_supported(
+            &at.child("persistentVolumeReclaimPolicy"),
+            &policy.into(),
+            &["Delete", "Recycle", "Retain"],
+        );
     }
     let affinity = &spec["nodeAffinity"];
     if !affinity.is_null() {
@@ -127,6 +152,7 @@ fn volume_spec(spec: &Value, errors: &mut ErrorList) {
         }
         if found {
             errors.forbidden(&path, "may not specify more than 1 volume type");
+            continue;
         }
         found = true;
         match *source {
@@ -218,11 +244,15 @@ impl Hooks for PersistentVolumeClaim {
             }
         }
         if !object::same(&now, &was) {
-            let detail = format!("spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims\n{}", difference::of(&was, &now));
+            let detail = format!(
+                "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims\n{}",
+                difference::of(&was, &now)
+            );
             errors.forbidden(&at, detail);
         }
         let size = |value: &Value| amount_of(&value["storage"]);
-        let (new_size, old_size) = (size(&object["spec"]["resources"]["requests"]), size(&old["spec"]["resources"]["requests"]));
+        let (new_size, old_size) =
+            (size(&object["spec"]["resources"]["requests"]), size(&old["spec"]["resources"]["requests"]));
         if let (Some(new), Some(old_size)) = (new_size, old_size) {
             let mut less = new.clone();
             less.sub(&old_size);
@@ -260,7 +290,10 @@ fn data_sources(spec: &mut Value, old: Option<&Value>) {
     }
     if spec["dataSourceRef"].is_null() && !spec["dataSource"].is_null() {
         spec["dataSourceRef"] = spec["dataSource"].clone();
-    } else if !spec["dataSourceRef"].is_null() && spec["dataSource"].is_null() && text(&spec["dataSourceRef"]["namespace"]).is_empty() {
+    } else if !spec["dataSourceRef"].is_null()
+        && spec["dataSource"].is_null()
+        && text(&spec["dataSourceRef"]["namespace"]).is_empty()
+    {
         let mut source = spec["dataSourceRef"].clone();
         object::remove(&mut source, "namespace");
         spec["dataSource"] = source;
@@ -299,7 +332,11 @@ pub fn claim_spec(spec: &Value, at: &Path<'_>, errors: &mut ErrorList) {
         }
         let group = text(&source["apiGroup"]);
         if group.is_empty() && text(&source["kind"]) != "PersistentVolumeClaim" {
-            errors.invalid_str(&path, text(&source["kind"]), "must be 'PersistentVolumeClaim' when referencing the default apiGroup");
+            errors.invalid_str(
+                &path,
+                text(&source["kind"]),
+                "must be 'PersistentVolumeClaim' when referencing the default apiGroup",
+            );
         }
         if !group.is_empty() {
             errors.invalid_strs(&path.child("apiGroup"), group, names::dns1123_subdomain(group));

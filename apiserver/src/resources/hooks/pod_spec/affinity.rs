@@ -63,7 +63,10 @@ fn node_selector_term(term: &Value, check_values: bool, at: &Path<'_>, errors: &
                 errors.required(&at.child("values"), "must be specified when `operator` is 'In' or 'NotIn'");
             }
             "Exists" | "DoesNotExist" if !values.is_empty() => {
-                errors.forbidden(&at.child("values"), "may not be specified when `operator` is 'Exists' or 'DoesNotExist'");
+                errors.forbidden(
+                    &at.child("values"),
+                    "may not be specified when `operator` is 'Exists' or 'DoesNotExist'",
+                );
             }
             "Gt" | "Lt" if values.len() != 1 => {
                 errors.required(&at.child("values"), "must be specified single value when `operator` is 'Lt' or 'Gt'");
@@ -71,7 +74,7 @@ fn node_selector_term(term: &Value, check_values: bool, at: &Path<'_>, errors: &
             "In" | "NotIn" | "Exists" | "DoesNotExist" | "Gt" | "Lt" => {}
             operator => errors.invalid_str(&at.child("operator"), operator, "not a valid selector operator"),
         }
-        errors.invalid_strs(&at.child("key"), key, names::qualified_name(key));
+        errors.invalid_strs(&at.child("key"), key, names::qualified_name_problems(key));
         let values_path = at.child("values");
         for (index, value) in values.iter().enumerate().filter(|_| check_values) {
             errors.invalid_strs(&values_path.index(index), text(value), names::label_value(text(value)));
@@ -83,7 +86,10 @@ fn node_selector_term(term: &Value, check_values: bool, at: &Path<'_>, errors: &
         match text(&requirement["operator"]) {
             "In" | "NotIn" => {
                 if items(&requirement["values"]).len() != 1 {
-                    errors.required(&at.child("values"), "must be only one value when `operator` is 'In' or 'NotIn' for node field selector");
+                    errors.required(
+                        &at.child("values"),
+                        "must be only one value when `operator` is 'In' or 'NotIn' for node field selector",
+                    );
                 }
             }
             operator => errors.invalid_str(&at.child("operator"), operator, "not a valid selector operator"),
@@ -114,7 +120,7 @@ fn pod_term(term: &Value, at: &Path<'_>, errors: &mut ErrorList) {
     if key.is_empty() {
         errors.required(&at.child("topologyKey"), "can not be empty");
     }
-    errors.invalid_strs(&at.child("topologyKey"), key, names::qualified_name(key));
+    errors.invalid_strs(&at.child("topologyKey"), key, names::qualified_name_problems(key));
 }
 
 fn label_keys(term: &Value, field: &str, at: &Path<'_>, errors: &mut ErrorList) {
@@ -127,7 +133,7 @@ fn label_keys(term: &Value, field: &str, at: &Path<'_>, errors: &mut ErrorList) 
         return;
     }
     for (index, key) in keys.iter().enumerate() {
-        errors.invalid_strs(&at.index(index), text(key), names::qualified_name(text(key)));
+        errors.invalid_strs(&at.index(index), text(key), names::qualified_name_problems(text(key)));
     }
 }
 
@@ -136,7 +142,7 @@ pub fn spread(constraints: &Value, at: &Path<'_>, errors: &mut ErrorList) {
     for (index, constraint) in constraints.iter().enumerate() {
         let at = at.index(index);
         if int(&constraint["maxSkew"]) <= 0 {
-            errors.invalid_number(&at.child("maxSkew"), int(&constraint["maxSkew"]), "must be greater than 0");
+            errors.invalid_number(&at.child("maxSkew"), int(&constraint["maxSkew"]), "must be greater than zero");
         }
         let (key, action) = (text(&constraint["topologyKey"]), text(&constraint["whenUnsatisfiable"]));
         if key.is_empty() {
@@ -152,10 +158,14 @@ pub fn spread(constraints: &Value, at: &Path<'_>, errors: &mut ErrorList) {
         let domains = &constraint["minDomains"];
         if !domains.is_null() {
             if int(domains) <= 0 {
-                errors.invalid(&at.child("minDomains"), domains, "must be greater than 0");
+                errors.invalid(&at.child("minDomains"), domains, "must be greater than zero");
             }
             if action != "DoNotSchedule" {
-                errors.invalid(&at.child("minDomains"), domains, format!("can only use minDomains if whenUnsatisfiable=DoNotSchedule, not {action}"));
+                errors.invalid(
+                    &at.child("minDomains"),
+                    domains,
+                    format!("can only use minDomains if whenUnsatisfiable=DoNotSchedule, not {action}"),
+                );
             }
         }
         for field in ["nodeAffinityPolicy", "nodeTaintsPolicy"] {

@@ -8,8 +8,16 @@ use crate::object::{int, items, text};
 use crate::resources::names;
 
 /// What an ephemeral container may not have.
-const NOT_EPHEMERAL: &[&str] =
-    &["ports", "resources", "livenessProbe", "readinessProbe", "startupProbe", "lifecycle", "resizePolicy", "restartPolicyRules"];
+const NOT_EPHEMERAL: &[&str] = &[
+    "ports",
+    "resources",
+    "livenessProbe",
+    "readinessProbe",
+    "startupProbe",
+    "lifecycle",
+    "resizePolicy",
+    "restartPolicyRules",
+];
 
 pub fn all(pod: &Pod<'_>, at: &Path<'_>, errors: &mut ErrorList) {
     regular(pod, &at.child("containers"), errors);
@@ -98,7 +106,6 @@ fn common(pod: &Pod<'_>, container: &Value, at: &Path<'_>, errors: &mut ErrorLis
     } else {
         errors.invalid_strs(&at.child("name"), name, names::dns1123_label(name));
     }
-    // A template may leave the image to a controller that fills it in: no, upstream wants it everywhere.
     if text(&container["image"]).is_empty() {
         errors.required(&at.child("image"), "");
     }
@@ -187,7 +194,8 @@ fn probes(pod: &Pod<'_>, container: &Value, at: &Path<'_>, errors: &mut ErrorLis
             continue;
         }
         handler(pod, probe, &["exec", "httpGet", "tcpSocket", "grpc"], &at, errors);
-        for field in ["initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"] {
+        for field in ["initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"]
+        {
             errors.non_negative(&at.child(field), &probe[field]);
         }
         let seconds = &probe["terminationGracePeriodSeconds"];
@@ -196,7 +204,11 @@ fn probes(pod: &Pod<'_>, container: &Value, at: &Path<'_>, errors: &mut ErrorLis
         }
         if field == "readinessProbe" {
             if !seconds.is_null() {
-                errors.invalid(&at.child("terminationGracePeriodSeconds"), seconds, "must not be set for readinessProbes");
+                errors.invalid(
+                    &at.child("terminationGracePeriodSeconds"),
+                    seconds,
+                    "must not be set for readinessProbes",
+                );
             }
         } else if int(&probe["successThreshold"]) != 1 {
             errors.invalid_number(&at.child("successThreshold"), int(&probe["successThreshold"]), "must be 1");

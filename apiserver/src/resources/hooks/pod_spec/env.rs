@@ -7,12 +7,25 @@ use crate::object::{items, text};
 use crate::resources::names;
 
 const ENV_FIELDS: &[&str] = &[
-    "metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName", "status.hostIP",
-    "status.hostIPs", "status.podIP", "status.podIPs",
+    "metadata.name",
+    "metadata.namespace",
+    "metadata.uid",
+    "spec.nodeName",
+    "spec.serviceAccountName",
+    "status.hostIP",
+    "status.hostIPs",
+    "status.podIP",
+    "status.podIPs",
 ];
-const VOLUME_FIELDS: &[&str] = &["metadata.annotations", "metadata.labels", "metadata.name", "metadata.namespace", "metadata.uid"];
+const VOLUME_FIELDS: &[&str] =
+    &["metadata.annotations", "metadata.labels", "metadata.name", "metadata.namespace", "metadata.uid"];
 const RESOURCES: &[&str] = &[
-    "limits.cpu", "limits.ephemeral-storage", "limits.memory", "requests.cpu", "requests.ephemeral-storage", "requests.memory",
+    "limits.cpu",
+    "limits.ephemeral-storage",
+    "limits.memory",
+    "requests.cpu",
+    "requests.ephemeral-storage",
+    "requests.memory",
 ];
 
 pub fn validate(vars: &Value, at: &Path<'_>, errors: &mut ErrorList) {
@@ -33,7 +46,9 @@ pub fn validate(vars: &Value, at: &Path<'_>, errors: &mut ErrorList) {
 /// Anything printable but `=`.
 fn name_problem(name: &str) -> Option<String> {
     let valid = name.bytes().all(|byte| (b' '..=b'~').contains(&byte) && byte != b'=');
-    (!valid).then(|| "a valid environment variable name must consist only of printable ASCII characters other than '='".to_owned())
+    (!valid).then(|| {
+        "a valid environment variable name must consist only of printable ASCII characters other than '='".to_owned()
+    })
 }
 
 fn value_from(var: &Value, at: &Path<'_>, errors: &mut ErrorList) {
@@ -59,7 +74,11 @@ fn value_from(var: &Value, at: &Path<'_>, errors: &mut ErrorList) {
         }
     }
     if sources == 0 {
-        errors.invalid_str(at, "", "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`");
+        errors.invalid_str(
+            at,
+            "",
+            "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`",
+        );
     } else if !text(&var["value"]).is_empty() {
         errors.invalid_str(at, "", "may not be specified when `value` is not empty");
     } else if sources > 1 {
@@ -90,12 +109,17 @@ pub fn field_ref(reference: &Value, in_volume: bool, at: &Path<'_>, errors: &mut
     }
     if let Some((path, key)) = path.strip_suffix("']").and_then(|path| path.split_once("['")) {
         match path {
-            "metadata.annotations" => errors.invalid_strs(at, &key.to_lowercase(), names::qualified_name(&key.to_lowercase())),
-            "metadata.labels" => errors.invalid_strs(at, key, names::qualified_name(key)),
+            "metadata.annotations" => {
+                errors.invalid_strs(at, &key.to_lowercase(), names::qualified_name_problems(&key.to_lowercase()))
+            }
+            "metadata.labels" => errors.invalid_strs(at, key, names::qualified_name_problems(key)),
             _ => errors.invalid_str(
                 &at.child("fieldPath"),
                 text(&reference["fieldPath"]),
-                format!("error converting fieldPath: field label does not support subscript: {}", text(&reference["fieldPath"])),
+                format!(
+                    "error converting fieldPath: field label does not support subscript: {}",
+                    text(&reference["fieldPath"])
+                ),
             ),
         }
         return;
@@ -103,7 +127,11 @@ pub fn field_ref(reference: &Value, in_volume: bool, at: &Path<'_>, errors: &mut
     let known = ENV_FIELDS.contains(&path) || VOLUME_FIELDS.contains(&path) || path == "spec.host";
     let expressions = if in_volume { VOLUME_FIELDS } else { ENV_FIELDS };
     if !known {
-        errors.invalid_str(&at.child("fieldPath"), path, format!("error converting fieldPath: field label not supported: {path}"));
+        errors.invalid_str(
+            &at.child("fieldPath"),
+            path,
+            format!("error converting fieldPath: field label not supported: {path}"),
+        );
     } else if !expressions.contains(&path) && path != "spec.host" {
         errors.not_supported(&at.child("fieldPath"), &path.into(), expressions);
     }
@@ -139,7 +167,9 @@ pub fn resource_field_ref(reference: &Value, in_volume: bool, at: &Path<'_>, err
                     Some("ephemeral-storage") => "local ephemeral storage",
                     _ => "hugepages",
                 };
-                format!("only divisor's values 1, 1k, 1M, 1G, 1T, 1P, 1E, 1Ki, 1Mi, 1Gi, 1Ti, 1Pi, 1Ei are supported with the {name} resource")
+                format!(
+                    "only divisor's values 1, 1k, 1M, 1G, 1T, 1P, 1E, 1Ki, 1Mi, 1Gi, 1Ti, 1Pi, 1Ei are supported with the {name} resource"
+                )
             }
         };
         errors.invalid_str(&at.child("divisor"), resource, detail);

@@ -13,8 +13,8 @@ use std::net::IpAddr;
 
 use serde_json::{Value, json};
 
-use crate::field::{ErrorList, Path};
-use crate::object::{self, entries, int, items, text};
+use crate::field::{ErrorList, Path, structure};
+use crate::object::{int, items, text};
 use crate::object_meta;
 use crate::resources::names;
 
@@ -25,9 +25,7 @@ pub use volumes::csi_driver_name;
 
 /// On what the rules depend besides the spec.
 #[derive(Clone, Copy)]
-pub struct Rules<'a> {
-    /// The spec before an update.
-    pub old: Option<&'a Value>,
+pub struct Rules {
     /// Whether the spec is a template's.
     pub in_template: bool,
 }
@@ -37,7 +35,6 @@ pub struct Pod<'a> {
     pub spec: &'a Value,
     /// The volumes that are in order.
     pub volumes: Vec<&'a Value>,
-    pub rules: Rules<'a>,
 }
 
 impl Pod<'_> {
@@ -58,13 +55,13 @@ impl Pod<'_> {
     }
 }
 
-pub fn validate(spec: &Value, metadata: &Value, at: &Path<'_>, rules: Rules<'_>, errors: &mut ErrorList) {
+pub fn validate(spec: &Value, metadata: &Value, at: &Path<'_>, rules: Rules, errors: &mut ErrorList) {
     let seconds = &spec["terminationGracePeriodSeconds"];
     if seconds.is_null() {
         errors.required(&at.child("terminationGracePeriodSeconds"), "");
     }
     let volumes = volumes::validate(&spec["volumes"], metadata, &at.child("volumes"), rules, errors);
-    let pod = Pod { spec, volumes, rules };
+    let pod = Pod { spec, volumes };
     resource_claims(&spec["resourceClaims"], &at.child("resourceClaims"), errors);
     container::all(&pod, at, errors);
     if !spec["resources"].is_null() {
@@ -81,7 +78,7 @@ pub fn validate(spec: &Value, metadata: &Value, at: &Path<'_>, rules: Rules<'_>,
     let gates = at.child("readinessGates");
     for (index, gate) in items(&spec["readinessGates"]).iter().enumerate() {
         let kind = text(&gate["conditionType"]);
-        errors.invalid_strs(&gates.index(index).child("conditionType"), kind, names::qualified_name(kind));
+        errors.invalid_strs(&gates.index(index).child("conditionType"), kind, names::qualified_name_problems(kind));
     }
     scheduling_gates(&spec["schedulingGates"], &at.child("schedulingGates"), errors);
     affinity::spread(&spec["topologySpreadConstraints"], &at.child("topologySpreadConstraints"), errors);
@@ -178,7 +175,11 @@ fn only_in_pods(spec: &Value, at: &Path<'_>, errors: &mut ErrorList) {
         for (index, container) in items(&spec[field]).iter().enumerate() {
             let image = text(&container["image"]);
             if image.trim() != image {
-                errors.invalid_str(&list.index(index).child("image"), image, "must not have leading or trailing whitespace");
+                errors.invalid_str(
+                    &list.index(index).child("image"),
+                    image,
+                    "must not have leading or trailing whitespace",
+                );
             }
         }
     }
@@ -196,19 +197,28 @@ fn resource_claims(claims: &Value, at: &Path<'_>, errors: &mut ErrorList) {
         } else {
             errors.invalid_strs(&at.child("name"), name, names::dns1123_label(name));
         }
-        let shown = json!({
-            "Name": name, "ResourceClaimName": claim["resourceClaimName"],
-            "ResourceClaimTemplateName": claim["resourceClaimTemplateName"],
-        });
+        let shown = structure(&[
+            ("Name", &name.into()),
+            ("ResourceClaimName", &claim["resourceClaimName"]),
+            ("ResourceClaimTemplateName", &claim["resourceClaimTemplateName"]),
+        ]);
         match (claim["resourceClaimName"].is_null(), claim["resourceClaimTemplateName"].is_null()) {
-            (false, false) => errors.invalid(&at, &shown, "at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified"),
-            (true, true) => errors.invalid(&at, &shown, "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`"),
+            (false, false) => errors.invalid_structure(
+                &at,
+                shown,
+                "at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified",
+            ),
+            (true, true) => errors.invalid_structure(
+                &at,
+                shown,
+                "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`",
+            ),
             _ => {}
         }
     }
 }
 
-fn host_network_ports(spec: &Value, rules: Rules<'_>, at: &Path<'_>, errors: &mut ErrorList) {
+fn host_network_ports(spec: &Value, rules: Rules, at: &Path<'_>, errors: &mut ErrorList) {
     if spec["hostNetwork"] != Value::Bool(true) {
         return;
     }
@@ -232,7 +242,10 @@ fn host_network_ports(spec: &Value, rules: Rules<'_>, at: &Path<'_>, errors: &mu
 /// An IP address as old fields take it: leading zeros are upstream's to complain about in warnings only.
 pub fn ip_address(value: &Value, at: &Path<'_>, errors: &mut ErrorList) {
     let address = text(value);
-    let lenient = address.split('.').map(|part| part.trim_start_matches('0')).map(|part| if part.is_empty() { "0" } else { part });
+    let lenient = address
+        .split('.')
+        .map(|part| part.trim_start_matches('0'))
+        .map(|part| if part.is_empty() { "0" } else { part });
     let is_valid = address.parse::<IpAddr>().is_ok() || lenient.collect::<Vec<_>>().join(".").parse::<IpAddr>().is_ok();
     if !is_valid {
         errors.invalid_str(at, address, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)");
@@ -248,7 +261,10 @@ fn dns_config(spec: &Value, at: &Path<'_>, errors: &mut ErrorList) {
             return;
         }
         if servers.is_empty() {
-            errors.required(&at.child("nameservers"), "must provide at least one DNS nameserver when `dnsPolicy` is None");
+            errors.required(
+                &at.child("nameservers"),
+                "must provide at least one DNS nameserver when `dnsPolicy` is None",
+            );
             return;
         }
     }
@@ -264,13 +280,17 @@ fn dns_config(spec: &Value, at: &Path<'_>, errors: &mut ErrorList) {
         errors.invalid(&list, &config["searches"], "must not have more than 32 search paths");
     }
     if searches.iter().map(|search| text(search).len() + 1).sum::<usize>() > 2049 {
-        errors.invalid(&list, &config["searches"], "must not have more than 2048 characters (including spaces) in the search list");
+        errors.invalid(
+            &list,
+            &config["searches"],
+            "must not have more than 2048 characters (including spaces) in the search list",
+        );
     }
     for (index, search) in searches.iter().enumerate() {
         let name = text(search);
         let name = if name == "." { continue } else { name.strip_suffix('.').unwrap_or(name) };
         if names::dns1123_subdomain(&name.replace('_', "a")).is_some() {
-            errors.invalid_str(&list.index(index), name, "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[_a-z0-9]([-_a-z0-9]*[a-z0-9])?(\\.[_a-z0-9]([-_a-z0-9]*[a-z0-9])?)*')");
+            errors.invalid_str(&list.index(index), name, "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?(\\._?[a-z0-9]([-_a-z0-9]*[a-z0-9])?)*')");
         }
     }
     let options = at.child("options");
@@ -285,7 +305,7 @@ fn scheduling_gates(gates: &Value, at: &Path<'_>, errors: &mut ErrorList) {
     let gates = items(gates);
     for (index, gate) in gates.iter().enumerate() {
         let name = text(&gate["name"]);
-        errors.invalid_strs(&at.index(index), name, names::qualified_name(name));
+        errors.invalid_strs(&at.index(index), name, names::qualified_name_problems(name));
         if gates[..index].iter().any(|other| other["name"] == gate["name"]) {
             errors.duplicate(&at.index(index), &gate["name"]);
         }
@@ -312,9 +332,10 @@ fn hostname_override(spec: &Value, at: &Path<'_>, errors: &mut ErrorList) {
 pub fn tolerations(tolerations: &Value, at: &Path<'_>, errors: &mut ErrorList) {
     for (index, toleration) in items(tolerations).iter().enumerate() {
         let at = at.index(index);
-        let [key, operator, value, effect] = ["key", "operator", "value", "effect"].map(|field| text(&toleration[field]));
+        let [key, operator, value, effect] =
+            ["key", "operator", "value", "effect"].map(|field| text(&toleration[field]));
         if !key.is_empty() {
-            errors.invalid_strs(&at.child("key"), key, names::qualified_name(key));
+            errors.invalid_strs(&at.child("key"), key, names::qualified_name_problems(key));
         } else if operator != "Exists" {
             errors.invalid_str(
                 &at.child("operator"),
@@ -323,7 +344,11 @@ pub fn tolerations(tolerations: &Value, at: &Path<'_>, errors: &mut ErrorList) {
             );
         }
         if !toleration["tolerationSeconds"].is_null() && effect != "NoExecute" {
-            errors.invalid_str(&at.child("effect"), effect, "effect must be 'NoExecute' when `tolerationSeconds` is set");
+            errors.invalid_str(
+                &at.child("effect"),
+                effect,
+                "effect must be 'NoExecute' when `tolerationSeconds` is set",
+            );
         }
         match operator {
             "" | "Equal" => errors.invalid_strs(&at.child("operator"), value, names::label_value(value)),
@@ -332,7 +357,9 @@ pub fn tolerations(tolerations: &Value, at: &Path<'_>, errors: &mut ErrorList) {
                     errors.invalid_str(&at.child("operator"), value, "value must be empty when `operator` is 'Exists'");
                 }
             }
-            "Lt" | "Gt" => errors.not_supported(&at.child("operator"), &operator.into(), &["Equal", "Exists", "Lt", "Gt"]),
+            "Lt" | "Gt" => {
+                errors.not_supported(&at.child("operator"), &operator.into(), &["Equal", "Exists", "Lt", "Gt"])
+            }
             _ => errors.not_supported(&at.child("operator"), &operator.into(), &["Equal", "Exists"]),
         }
         taint_effect(&toleration["effect"], true, &at.child("effect"), errors);
@@ -370,13 +397,8 @@ fn os(os: &Value, at: &Path<'_>, errors: &mut ErrorList) {
     }
 }
 
-/// The keys of a map of annotations that begin with a prefix.
-pub fn keys_with<'a>(annotations: &'a Value, prefix: &str) -> Vec<&'a str> {
-    entries(annotations).map(|(key, _)| key).filter(|key| key.starts_with(prefix)).collect()
-}
-
 /// Whether two lists of containers have the same names in the same order.
 pub fn same_names(a: &Value, b: &Value) -> bool {
     let (a, b) = (items(a), items(b));
-    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| object::text(&a["name"]) == object::text(&b["name"]))
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| text(&a["name"]) == text(&b["name"]))
 }

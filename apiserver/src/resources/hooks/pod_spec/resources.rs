@@ -13,7 +13,11 @@ const CONTAINER: &[&str] = &["cpu", "memory", "ephemeral-storage"];
 fn container_resource_problems(name: &str) -> Vec<String> {
     if let Some(problem) = resource_name_problem(name) {
         let short = !name.contains('/') && problem.starts_with("must be a standard");
-        return if short { vec![problem, "must be a standard resource for containers".to_owned()] } else { vec![problem] };
+        return if short {
+            vec![problem, "must be a standard resource for containers".to_owned()]
+        } else {
+            vec![problem]
+        };
     }
     if !name.contains('/') {
         let valid = CONTAINER.contains(&name) || name.starts_with("hugepages-");
@@ -29,10 +33,27 @@ fn container_resource_problems(name: &str) -> Vec<String> {
 /// What is wrong with the name of a resource.
 pub fn resource_name_problem(name: &str) -> Option<String> {
     const STANDARD: &[&str] = &[
-        "cpu", "memory", "ephemeral-storage", "requests.cpu", "requests.memory", "requests.ephemeral-storage", "limits.cpu",
-        "limits.memory", "limits.ephemeral-storage", "pods", "resourcequotas", "services", "replicationcontrollers", "secrets",
-        "persistentvolumeclaims", "configmaps", "services.nodeports", "services.loadbalancers", "storage", "requests.storage",
-        "count/", 
+        "cpu",
+        "memory",
+        "ephemeral-storage",
+        "requests.cpu",
+        "requests.memory",
+        "requests.ephemeral-storage",
+        "limits.cpu",
+        "limits.memory",
+        "limits.ephemeral-storage",
+        "pods",
+        "resourcequotas",
+        "services",
+        "replicationcontrollers",
+        "secrets",
+        "persistentvolumeclaims",
+        "configmaps",
+        "services.nodeports",
+        "services.loadbalancers",
+        "storage",
+        "requests.storage",
+        "count/",
     ];
     if let Some(problem) = names::qualified_name(name) {
         return Some(problem);
@@ -48,8 +69,22 @@ pub fn quantity_problem(name: &str, amount: &Value) -> Option<String> {
     if quantity.sign() < 0 {
         return Some("must be greater than or equal to 0".to_owned());
     }
-    let integer = !matches!(name, "cpu" | "memory" | "ephemeral-storage") && name.contains('/') && !name.contains("kubernetes.io/");
-    let integer = integer || matches!(name, "pods" | "services" | "replicationcontrollers" | "secrets" | "persistentvolumeclaims" | "configmaps" | "resourcequotas" | "services.nodeports" | "services.loadbalancers");
+    let integer = !matches!(name, "cpu" | "memory" | "ephemeral-storage")
+        && name.contains('/')
+        && !name.contains("kubernetes.io/");
+    let integer = integer
+        || matches!(
+            name,
+            "pods"
+                | "services"
+                | "replicationcontrollers"
+                | "secrets"
+                | "persistentvolumeclaims"
+                | "configmaps"
+                | "resourcequotas"
+                | "services.nodeports"
+                | "services.loadbalancers"
+        );
     (integer && quantity.milli_value() % 1000 != 0).then(|| "must be an integer".to_owned())
 }
 
@@ -77,6 +112,35 @@ pub fn of_pod(spec: &Value, at: &Path<'_>, errors: &mut ErrorList) {
         None => Vec::new(),
     };
     requirements(resources, problems, at, errors);
+    let requests = at.child("requests");
+    for name in ["cpu", "memory"] {
+        let (Some(bound), Some(sum)) = (amount_of(&resources["requests"][name]), asked_by_containers(spec, name))
+        else {
+            continue;
+        };
+        let mut rest = sum.clone();
+        rest.sub(&bound);
+        if rest.sign() > 0 {
+            errors.invalid_str(
+                &requests.key(name),
+                &shown(&resources["requests"][name]),
+                format!("must be greater than or equal to aggregate container requests of {sum}"),
+            );
+        }
+    }
+}
+
+/// What the containers that run for as long as the pod ask for together.
+fn asked_by_containers(spec: &Value, name: &str) -> Option<Quantity> {
+    let sidecars = items(&spec["initContainers"]).iter().filter(|container| container["restartPolicy"] == "Always");
+    let amounts = items(&spec["containers"])
+        .iter()
+        .chain(sidecars)
+        .filter_map(|container| amount_of(&container["resources"]["requests"][name]));
+    amounts.reduce(|mut sum, amount| {
+        sum.add(&amount);
+        sum
+    })
 }
 
 fn requirements(resources: &Value, name_problems: impl Fn(&str) -> Vec<String>, at: &Path<'_>, errors: &mut ErrorList) {
@@ -102,7 +166,14 @@ fn requirements(resources: &Value, name_problems: impl Fn(&str) -> Vec<String>, 
     }
 }
 
-fn against_limit(name: &str, amount: &Value, limit: &Value, requests: &Path<'_>, limits: &Path<'_>, errors: &mut ErrorList) {
+fn against_limit(
+    name: &str,
+    amount: &Value,
+    limit: &Value,
+    requests: &Path<'_>,
+    limits: &Path<'_>,
+    errors: &mut ErrorList,
+) {
     let overcommit = !name.starts_with("hugepages-") && (!name.contains('/') || name.contains("kubernetes.io/"));
     if limit.is_null() {
         if !overcommit {
@@ -116,7 +187,11 @@ fn against_limit(name: &str, amount: &Value, limit: &Value, requests: &Path<'_>,
     if rest.sign() != 0 && !overcommit {
         errors.invalid_str(requests, &shown(amount), format!("must be equal to {name} limit of {}", shown(limit)));
     } else if rest.sign() > 0 {
-        errors.invalid_str(requests, &shown(amount), format!("must be less than or equal to {name} limit of {}", shown(limit)));
+        errors.invalid_str(
+            requests,
+            &shown(amount),
+            format!("must be less than or equal to {name} limit of {}", shown(limit)),
+        );
     }
 }
 
@@ -130,7 +205,8 @@ fn claims(resources: &Value, spec: &Value, at: &Path<'_>, errors: &mut ErrorList
         if !known.contains(&name) {
             errors.not_found(&at.index(index), &name.into());
             if let Some(last) = errors.0.last_mut() {
-                let names = if known.is_empty() { " which is empty".to_owned() } else { format!(": {}", known.join(", ")) };
+                let names =
+                    if known.is_empty() { " which is empty".to_owned() } else { format!(": {}", known.join(", ")) };
                 last.detail = format!("must be one of the names in pod.spec.resourceClaims{names}");
             }
         }

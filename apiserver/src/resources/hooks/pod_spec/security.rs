@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::field::{ErrorList, Path};
+use crate::field::{ErrorList, Path, structure};
 use crate::object::{int, items, text};
 
 use super::volumes::descending_path;
@@ -17,14 +17,18 @@ pub fn of_pod(spec: &Value, at: &Path<'_>, errors: &mut ErrorList) {
         id(group, &groups.index(index), errors);
     }
     if spec["shareProcessNamespace"] == Value::Bool(true) && spec["hostPID"] == Value::Bool(true) {
-        errors.invalid(&at.child("shareProcessNamespace"), &Value::Bool(true), "ShareProcessNamespace and HostPID cannot both be enabled");
+        errors.invalid(
+            &at.child("shareProcessNamespace"),
+            &Value::Bool(true),
+            "ShareProcessNamespace and HostPID cannot both be enabled",
+        );
     }
     sysctls(spec, &at.child("sysctls"), errors);
     word(&context["fsGroupChangePolicy"], &["Always", "OnRootMismatch"], &at.child("fsGroupChangePolicy"), errors);
     seccomp(&context["seccompProfile"], &at.child("seccompProfile"), errors);
     app_armor(&context["appArmorProfile"], &at.child("appArmorProfile"), errors);
     word(&context["supplementalGroupsPolicy"], &["Merge", "Strict"], &at.child("supplementalGroupsPolicy"), errors);
-    word(&context["seLinuxChangePolicy"], &["MountOption", "Recursive"], &at.child("seLinuxChangePolicy"), errors);
+    word(&context["seLinuxChangePolicy"], &["Recursive"], &at.child("seLinuxChangePolicy"), errors);
 }
 
 pub fn of_container(context: &Value, host_users: bool, at: &Path<'_>, errors: &mut ErrorList) {
@@ -41,25 +45,54 @@ pub fn of_container(context: &Value, host_users: bool, at: &Path<'_>, errors: &m
     seccomp(&context["seccompProfile"], &at.child("seccompProfile"), errors);
     if context["allowPrivilegeEscalation"] == Value::Bool(false) {
         if context["privileged"] == Value::Bool(true) {
-            errors.invalid(at, &shown(context), "cannot set `allowPrivilegeEscalation` to false and `privileged` to true");
+            errors.invalid_structure(
+                at,
+                shown(context),
+                "cannot set `allowPrivilegeEscalation` to false and `privileged` to true",
+            );
         }
         if items(&context["capabilities"]["add"]).iter().any(|capability| capability == "CAP_SYS_ADMIN") {
-            errors.invalid(at, &shown(context), "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN");
+            errors.invalid_structure(
+                at,
+                shown(context),
+                "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN",
+            );
         }
     }
     app_armor(&context["appArmorProfile"], &at.child("appArmorProfile"), errors);
 }
 
 /// A security context with the names and in the order in which upstream's messages show it.
-fn shown(context: &Value) -> Value {
+fn shown(context: &Value) -> String {
     let names = [
-        ("Capabilities", "capabilities"), ("Privileged", "privileged"), ("SELinuxOptions", "seLinuxOptions"),
-        ("WindowsOptions", "windowsOptions"), ("RunAsUser", "runAsUser"), ("RunAsGroup", "runAsGroup"),
-        ("RunAsNonRoot", "runAsNonRoot"), ("ReadOnlyRootFilesystem", "readOnlyRootFilesystem"),
-        ("AllowPrivilegeEscalation", "allowPrivilegeEscalation"), ("ProcMount", "procMount"),
-        ("SeccompProfile", "seccompProfile"), ("AppArmorProfile", "appArmorProfile"),
+        ("Capabilities", "capabilities"),
+        ("Privileged", "privileged"),
+        ("SELinuxOptions", "seLinuxOptions"),
+        ("WindowsOptions", "windowsOptions"),
+        ("RunAsUser", "runAsUser"),
+        ("RunAsGroup", "runAsGroup"),
+        ("RunAsNonRoot", "runAsNonRoot"),
+        ("ReadOnlyRootFilesystem", "readOnlyRootFilesystem"),
+        ("AllowPrivilegeEscalation", "allowPrivilegeEscalation"),
+        ("ProcMount", "procMount"),
+        ("SeccompProfile", "seccompProfile"),
+        ("AppArmorProfile", "appArmorProfile"),
     ];
-    Value::Object(names.iter().map(|(name, field)| ((*name).to_owned(), context[*field].clone())).collect())
+    let shown = names.iter().map(|(name, field)| {
+        let value = &context[*field];
+        let text = match *field {
+            _ if value.is_null() => "null".to_owned(),
+            "capabilities" => structure(&[("Add", &value["add"]), ("Drop", &value["drop"])]),
+            "seccompProfile" | "appArmorProfile" => shown_profile(value),
+            _ => value.to_string(),
+        };
+        format!("{name:?}:{text}")
+    });
+    format!("{{{}}}", shown.collect::<Vec<_>>().join(","))
+}
+
+fn shown_profile(profile: &Value) -> String {
+    structure(&[("Type", &text(&profile["type"]).into()), ("LocalhostProfile", &profile["localhostProfile"])])
 }
 
 /// An id of a user or group.
@@ -84,8 +117,11 @@ fn seccomp(profile: &Value, at: &Path<'_>, errors: &mut ErrorList) {
             Some(path) => descending_path(path, &at.child("localhostProfile"), errors),
         }
     } else if !profile["localhostProfile"].is_null() {
-        let shown = serde_json::json!({"Type": profile["type"], "LocalhostProfile": profile["localhostProfile"]});
-        errors.invalid(&at.child("localhostProfile"), &shown, "can only be set when seccomp type is Localhost");
+        errors.invalid_structure(
+            &at.child("localhostProfile"),
+            shown_profile(profile),
+            "can only be set when seccomp type is Localhost",
+        );
     }
 }
 
@@ -94,7 +130,9 @@ fn app_armor(profile: &Value, at: &Path<'_>, errors: &mut ErrorList) {
     let name = &profile["localhostProfile"];
     match text(&profile["type"]) {
         "Localhost" => match name.as_str() {
-            Some(given) if given.trim() != given => errors.invalid_str(&path, given, "must not be padded with whitespace"),
+            Some(given) if given.trim() != given => {
+                errors.invalid_str(&path, given, "must not be padded with whitespace")
+            }
             None | Some("") => errors.required(&path, "must be set when AppArmor type is Localhost"),
             Some(_) => {}
         },
@@ -142,7 +180,8 @@ fn sysctls(spec: &Value, at: &Path<'_>, errors: &mut ErrorList) {
         if spec["hostNetwork"] == Value::Bool(true) && dotted.starts_with("net.") {
             errors.invalid_str(&at, name, "may not be specified when 'hostNetwork' is true");
         }
-        let ipc = ["kernel.shm", "kernel.msg", "fs.mqueue."].iter().any(|prefix| dotted.starts_with(prefix)) || dotted == "kernel.sem";
+        let ipc = ["kernel.shm", "kernel.msg", "fs.mqueue."].iter().any(|prefix| dotted.starts_with(prefix))
+            || dotted == "kernel.sem";
         if spec["hostIPC"] == Value::Bool(true) && ipc {
             errors.invalid_str(&at, name, "may not be specified when 'hostIPC' is true");
         }

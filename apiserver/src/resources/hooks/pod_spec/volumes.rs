@@ -46,7 +46,13 @@ const SOURCES: &[(&str, &[&str])] = &[
 const MODE: &str = "must be a number between 0 and 0777 (octal), both inclusive";
 
 /// Answers the volumes that are in order: only those can be mounted.
-pub fn validate<'a>(volumes: &'a Value, metadata: &Value, at: &Path<'_>, rules: Rules<'_>, errors: &mut ErrorList) -> Vec<&'a Value> {
+pub fn validate<'a>(
+    volumes: &'a Value,
+    metadata: &Value,
+    at: &Path<'_>,
+    rules: Rules,
+    errors: &mut ErrorList,
+) -> Vec<&'a Value> {
     let pod_name = text(&metadata["name"]);
     let volumes = items(volumes);
     let mut valid: Vec<&Value> = Vec::new();
@@ -71,7 +77,7 @@ pub fn validate<'a>(volumes: &'a Value, metadata: &Value, at: &Path<'_>, rules: 
     valid
 }
 
-fn source(volume: &Value, pod_name: &str, at: &Path<'_>, rules: Rules<'_>, errors: &mut ErrorList) {
+fn source(volume: &Value, pod_name: &str, at: &Path<'_>, rules: Rules, errors: &mut ErrorList) {
     let mut found = false;
     for (kind, required) in SOURCES {
         let (source, path) = (&volume[*kind], at.child(kind));
@@ -95,7 +101,15 @@ fn source(volume: &Value, pod_name: &str, at: &Path<'_>, rules: Rules<'_>, error
     }
 }
 
-fn details(kind: &str, volume: &Value, source: &Value, pod_name: &str, at: &Path<'_>, rules: Rules<'_>, errors: &mut ErrorList) {
+fn details(
+    kind: &str,
+    volume: &Value,
+    source: &Value,
+    pod_name: &str,
+    at: &Path<'_>,
+    rules: Rules,
+    errors: &mut ErrorList,
+) {
     match kind {
         "emptyDir" => {
             if Quantity::parse(text(&source["sizeLimit"])).is_ok_and(|size| size.sign() < 0) {
@@ -143,7 +157,11 @@ fn details(kind: &str, volume: &Value, source: &Value, pod_name: &str, at: &Path
             let claim = format!("{pod_name}-{}", text(&volume["name"]));
             if !pod_name.is_empty() && !text(&volume["name"]).is_empty() {
                 if let Some(problem) = names::dns1123_subdomain(&claim) {
-                    errors.invalid_str(&at.child("name"), text(&volume["name"]), format!("PVC name {claim:?}: {problem}"));
+                    errors.invalid_str(
+                        &at.child("name"),
+                        text(&volume["name"]),
+                        format!("PVC name {claim:?}: {problem}"),
+                    );
                 }
             }
         }
@@ -159,7 +177,8 @@ fn details(kind: &str, volume: &Value, source: &Value, pod_name: &str, at: &Path
 
 /// The rules of a path of the host, of which there is one.
 pub fn host_path(source: &Value, at: &Path<'_>, errors: &mut ErrorList) {
-    const TYPES: &[&str] = &["", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket"];
+    const TYPES: &[&str] =
+        &["", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket"];
     if text(&source["path"]).is_empty() {
         return;
     }
@@ -206,11 +225,12 @@ fn downward_file(file: &Value, at: &Path<'_>, errors: &mut ErrorList) {
     mode(&file["mode"], &at.child("mode"), errors);
 }
 
-fn projections(source: &Value, at: &Path<'_>, errors: &mut ErrorList) {
-    let list = at.child("sources");
+fn projections(source: &Value, root: &Path<'_>, errors: &mut ErrorList) {
+    let list = root.child("sources");
     for (index, source) in items(&source["sources"]).iter().enumerate() {
         let path = list.index(index);
-        let kinds = ["secret", "configMap", "downwardAPI", "serviceAccountToken", "clusterTrustBundle", "podCertificate"];
+        let kinds =
+            ["secret", "configMap", "downwardAPI", "serviceAccountToken", "clusterTrustBundle", "podCertificate"];
         let mut count = 0;
         for kind in kinds {
             let (projection, at) = (&source[kind], path.child(kind));
@@ -233,13 +253,22 @@ fn projections(source: &Value, at: &Path<'_>, errors: &mut ErrorList) {
                 "serviceAccountToken" => {
                     let seconds = &projection["expirationSeconds"];
                     if !seconds.is_null() && int(seconds) < 600 {
-                        errors.invalid(&at.child("expirationSeconds"), seconds, "may not specify a duration less than 10 minutes");
+                        errors.invalid(
+                            &at.child("expirationSeconds"),
+                            seconds,
+                            "may not specify a duration less than 10 minutes",
+                        );
                     }
                     if int(seconds) > 1 << 32 {
-                        errors.invalid(&at.child("expirationSeconds"), seconds, "may not specify a duration larger than 2^32 seconds");
+                        errors.invalid(
+                            &at.child("expirationSeconds"),
+                            seconds,
+                            "may not specify a duration larger than 2^32 seconds",
+                        );
                     }
+                    // Upstream names the volume here.
                     if text(&projection["path"]).is_empty() {
-                        errors.required(&at.child("path"), "");
+                        errors.required(&root.child("path"), "");
                     } else {
                         own_path(text(&projection["path"]), &at.child("path"), errors);
                     }
@@ -318,7 +347,11 @@ pub fn mounts(pod: &Pod<'_>, container: &Value, at: &Path<'_>, errors: &mut Erro
         }
         if !expression.is_empty() {
             if !sub.is_empty() {
-                errors.invalid_str(&path.child("subPathExpr"), expression, "subPathExpr and subPath are mutually exclusive");
+                errors.invalid_str(
+                    &path.child("subPathExpr"),
+                    expression,
+                    "subPathExpr and subPath are mutually exclusive",
+                );
             }
             descending_path(expression, &at.child("subPathExpr"), errors);
         }
@@ -365,7 +398,11 @@ pub fn devices(pod: &Pod<'_>, container: &Value, at: &Path<'_>, errors: &mut Err
         match pod.volume(name) {
             None => errors.not_found(&at.child("name"), &name.into()),
             Some(volume) if volume["persistentVolumeClaim"].is_null() && volume["ephemeral"].is_null() => {
-                errors.invalid_str(&at.child("name"), name, "can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode");
+                errors.invalid_str(
+                    &at.child("name"),
+                    name,
+                    "can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode",
+                );
             }
             Some(_) => {}
         }
