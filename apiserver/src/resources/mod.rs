@@ -100,6 +100,10 @@ impl Resource {
         self.subresources.iter().find(|subresource| subresource.name == name)
     }
 
+    pub fn has_status(&self) -> bool {
+        self.subresource("status").is_some()
+    }
+
     /// `group/version`, or just the version in the core group.
     pub fn api_version(&self, version: &str) -> String {
         api_version(&self.group, version)
