@@ -96,10 +96,11 @@ impl Keeper {
                     }
                     () = self.stop.cancelled() => {
                         terminate(running).await;
-                        let _ = std::fs::remove_file(self.run.join(self.process.name).with_extension("pid"));
+                        self.forget_pid();
                         return;
                     }
                 }
+                self.forget_pid();
             }
             if started.elapsed() > STEADY {
                 pause = Duration::from_millis(100);
@@ -117,6 +118,13 @@ impl Keeper {
                 }
             };
         }
+    }
+}
+
+impl Keeper {
+    /// The process is no more: its number may become another one's.
+    fn forget_pid(&self) {
+        let _ = std::fs::remove_file(self.run.join(self.process.name).with_extension("pid"));
     }
 }
 

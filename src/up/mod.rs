@@ -145,6 +145,9 @@ async fn cluster(flags: &Flags, data: &Path, progress: &Progress, shutdown: Canc
     let (backend, line) =
         storage::choose(data, flags.storage, &flags.etcd_servers, containerd::in_path("etcd"))?;
     progress.say(&line);
+    if let storage::Backend::External { servers } = &backend {
+        storage::reachable(servers).await?;
+    }
     let names = pki::Names {
         node: node.clone(),
         hosts: vec![hostname()],

@@ -1,6 +1,7 @@
 //! Where the cluster's objects are kept: chosen at the first start, remembered for all later ones.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
@@ -32,6 +33,8 @@ enum Remembered {
 }
 
 const FILE: &str = "storage.json";
+/// How long one server of others' etcd may take to accept a connection.
+const CONNECT: Duration = Duration::from_secs(5);
 
 /// Chooses, says which in one line, and remembers.
 ///
@@ -88,6 +91,27 @@ pub fn choose(data: &Path, asked: Option<Asked>, servers: &[String], etcd: Optio
     Ok((backend, line))
 }
 
+/// Fails at once where none of others' etcd servers can be connected to.
+///
+/// # Errors
+/// Why the last one could not.
+pub async fn reachable(servers: &[String]) -> Result<()> {
+    let mut outcome = Ok(());
+    for server in servers {
+        let uri: http::Uri = server.parse().with_context(|| format!("--etcd-servers: {server:?} is no URL"))?;
+        let host = uri.host().with_context(|| format!("--etcd-servers: {server:?} names no host"))?;
+        let address = (host.trim_matches(['[', ']']), uri.port_u16().unwrap_or(2379));
+        let connecting = tokio::time::timeout(CONNECT, tokio::net::TcpStream::connect(address));
+        let error = match connecting.await {
+            Ok(Ok(_)) => return Ok(()),
+            Ok(Err(error)) => error,
+            Err(_) => std::io::ErrorKind::TimedOut.into(),
+        };
+        outcome = Err(error).with_context(|| format!("etcd at {server} does not answer"));
+    }
+    outcome
+}
+
 impl Remembered {
     fn name(&self) -> &'static str {
         match self {
@@ -124,5 +148,17 @@ mod tests {
         assert!(choose(dir.path(), None, &[], None).is_err());
         let other = tempfile::tempdir().unwrap();
         assert_eq!(choose(other.path(), None, &[], None).unwrap().0, Backend::Embedded);
+    }
+
+    #[tokio::test]
+    async fn an_etcd_that_does_not_answer_is_said() {
+        let free = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let there = format!("http://{}", free.local_addr().unwrap());
+        // Port 1 is nobody's.
+        let dead = "http://127.0.0.1:1".to_owned();
+        let error = reachable(std::slice::from_ref(&dead)).await.unwrap_err().to_string();
+        assert_eq!(error, "etcd at http://127.0.0.1:1 does not answer");
+        assert!(reachable(&[dead, there]).await.is_ok());
+        assert!(reachable(&["not a url".to_owned()]).await.is_err());
     }
 }
