@@ -104,8 +104,7 @@ pub fn decode(
                 Encoding::Yaml => Cow::Owned(yaml::to_json(bytes).map_err(|error| unrecognized(&error))?),
                 _ => Cow::Borrowed(bytes),
             };
-            json::type_meta(&json)
-                .map_err(|error| unrecognized(&format_args!("couldn't get version/kind; json parse error: {error}")))?;
+            json::type_meta(&json).map_err(|error| unrecognized(&error))?;
             decode_json(&json, expected, validation, warnings)?
         }
     };

@@ -133,7 +133,7 @@ pub fn cached(context: &Context, target: &Target, object: &Arc<Object>) -> Resul
 /// Finishes a JSON document in the encoding accepted.
 fn answer(target: &Target, accepted: Accepted, json: Bytes, code: StatusCode) -> Result<Response<Body>> {
     match (accepted.encoding, accepted.form) {
-        (Encoding::Protobuf, Form::Table { .. }) => Err(Status::not_acceptable("application/json, application/yaml")),
+        (Encoding::Protobuf, Form::Table { .. }) => Err(Status::not_acceptable(negotiate::OBJECT_TYPES)),
         (Encoding::Protobuf, Form::Object) => {
             let tree: Value = serde_json::from_slice(&json).map_err(Status::internal)?;
             let bytes = protobuf::encode(&target.version.ty, &target.api_version(), &target.resource().kind, &tree);
@@ -383,7 +383,7 @@ pub fn list(
                 }
             };
             if accepted.encoding == Encoding::Protobuf {
-                return Err(Status::not_acceptable("application/json, application/yaml"));
+                return Err(Status::not_acceptable(negotiate::OBJECT_TYPES));
             }
             let mut out = out;
             finish_text(accepted, &mut out)?;

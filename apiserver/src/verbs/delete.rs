@@ -127,7 +127,7 @@ fn decode(context: &Context, bytes: &Bytes) -> Result<Value> {
         _ => bytes.to_vec(),
     };
     let meta = apiserver_schema::json::type_meta(&json)
-        .map_err(|error| Status::bad_request(format!("couldn't get version/kind; json parse error: {error}")))?;
+        .map_err(|error| Status::bad_request(error.to_string()))?;
     if !matches!(meta.kind.as_str(), "" | "DeleteOptions") {
         return Err(Status::bad_request(format!(
             "no kind {:?} is registered for version {:?} in scheme \"k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme/register.go:27\"",

@@ -55,7 +55,14 @@ async fn patch_object(context: &Context, target: &Target, bytes: &Bytes) -> Resu
         parsed: match kind {
             Kind::Strategic => Some(parse(bytes)?),
             Kind::Apply => Some(applied(bytes)?),
-            Kind::Json | Kind::Merge => None,
+            Kind::Json => {
+                check_decodes(bytes, "[]handlers.jsonPatchOp", Value::is_array)?;
+                None
+            }
+            Kind::Merge => {
+                check_decodes(bytes, "map[string]interface {}", Value::is_object)?;
+                None
+            }
         },
         warnings: Mutex::default(),
     };
@@ -89,7 +96,22 @@ fn parse(bytes: &[u8]) -> Result<Value> {
     }
 }
 
+/// A JSON patch must be a list, a merge patch an object; either may be null.
+fn check_decodes(bytes: &[u8], go_type: &str, fits: fn(&Value) -> bool) -> Result<()> {
+    let why = match serde_json::from_slice::<Value>(bytes) {
+        Ok(value) if value.is_null() || fits(&value) => return Ok(()),
+        Ok(value) => not_a(go_type, &value),
+        Err(error) if error.is_eof() => "unexpected end of JSON input".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    Err(Status::bad_request(format!("error decoding patch: {why}")))
+}
+
 fn not_a_map(value: &Value) -> String {
+    not_a("map[string]interface {}", value)
+}
+
+fn not_a(go_type: &str, value: &Value) -> String {
     let found = match value {
         Value::Array(_) => "array",
         Value::Bool(_) => "bool",
@@ -97,7 +119,7 @@ fn not_a_map(value: &Value) -> String {
         Value::String(_) => "string",
         Value::Null | Value::Object(_) => "object",
     };
-    format!("json: cannot unmarshal {found} into Go value of type map[string]interface {{}}")
+    format!("json: cannot unmarshal {found} into Go value of type {go_type}")
 }
 
 /// The configuration of an apply, neither checked nor defaulted: what was left out must stay left out. Fields that

@@ -154,8 +154,9 @@ pub fn of(group: &str, version: &str, kind: &str) -> Value {
 }
 
 /// A name that the kind's rules allow.
-pub fn name(group: &str, kind: &str) -> &'static str {
+pub fn name(group: &str, version: &str, kind: &str) -> &'static str {
     match kind {
+        "HorizontalPodAutoscaler" if version == "v1" => "other",
         // Two groups keep their events in one place.
         "Event" if group == "events.k8s.io" => "other",
         "IPAddress" => "10.96.77.7",
