@@ -1,0 +1,129 @@
+//! Writes one document, piece by piece, into its compressed form.
+
+use std::collections::BTreeSet;
+use std::io::{self, Write};
+
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha512};
+
+use crate::definitions::{Definitions, Flavour, closure};
+use crate::operation::{Operation, path_item};
+
+/// The release whose API this is.
+const RELEASE: &str = "1.36";
+
+/// A document as it is kept and served.
+#[derive(Debug)]
+pub struct Document {
+    /// SHA-512 of the JSON in upper-case hexadecimal, as upstream identifies documents.
+    pub etag: String,
+    pub gzip: Bytes,
+    pub modified: jiff::Timestamp,
+}
+
+/// The paths of a document with their operations.
+pub type Paths = Vec<(String, Vec<Operation>)>;
+
+/// Writes the document of these paths and the definitions that they need.
+///
+/// # Errors
+/// The compressor fails, which it does not do in memory.
+pub fn write(paths: Paths, definitions: &Definitions<'_>) -> io::Result<Document> {
+    let mut paths = paths;
+    paths.sort_by(|a, b| a.0.cmp(&b.0));
+    let flavour = definitions.flavour;
+    let mut sink = Sink::new();
+    let mut references = BTreeSet::new();
+    match flavour {
+        Flavour::V2 => sink.raw("{\"swagger\":\"2.0\",")?,
+        Flavour::V3 => sink.raw("{\"openapi\":\"3.0.0\",")?,
+    }
+    sink.raw("\"info\":")?;
+    sink.value(&json!({"title": "Kubernetes", "version": RELEASE}))?;
+    sink.raw(",\"paths\":{")?;
+    for (at, (path, operations)) in paths.iter().enumerate() {
+        sink.member(at, path, &path_item(operations, flavour, &mut references))?;
+    }
+    sink.raw(if flavour == Flavour::V2 { "},\"definitions\":{" } else { "},\"components\":{\"schemas\":{" })?;
+    let names = closure(references);
+    let schemas = names.iter().filter_map(|name| Some((name, definitions.schema(name)?)));
+    for (at, (name, schema)) in schemas.enumerate() {
+        sink.member(at, name, &schema)?;
+    }
+    let token = json!({"BearerToken": {
+        "type": "apiKey", "description": "Bearer Token authentication", "name": "authorization", "in": "header",
+    }});
+    match flavour {
+        Flavour::V2 => {
+            sink.raw("},\"securityDefinitions\":")?;
+            sink.value(&token)?;
+            sink.raw(",\"security\":[{\"BearerToken\":[]}]}")?;
+        }
+        Flavour::V3 => {
+            sink.raw("},\"securitySchemes\":")?;
+            sink.value(&token)?;
+            sink.raw("}}")?;
+        }
+    }
+    sink.finish()
+}
+
+/// Compresses a document that is at hand.
+///
+/// # Errors
+/// As [`write`].
+pub fn compress(document: &Value) -> io::Result<Document> {
+    let mut sink = Sink::new();
+    sink.value(document)?;
+    sink.finish()
+}
+
+struct Sink {
+    digest: Sha512,
+    encoder: GzEncoder<Vec<u8>>,
+}
+
+impl Sink {
+    fn new() -> Self {
+        Sink { digest: Sha512::new(), encoder: GzEncoder::new(Vec::new(), Compression::new(5)) }
+    }
+
+    fn raw(&mut self, text: &str) -> io::Result<()> {
+        self.write_all(text.as_bytes())
+    }
+
+    fn value(&mut self, value: &Value) -> io::Result<()> {
+        let text = serde_json::to_vec(value)?;
+        self.write_all(&text)
+    }
+
+    /// A member of an object, the `at`-th one.
+    fn member(&mut self, at: usize, key: &str, value: &Value) -> io::Result<()> {
+        if at > 0 {
+            self.raw(",")?;
+        }
+        self.value(&key.into())?;
+        self.raw(":")?;
+        self.value(value)
+    }
+
+    fn finish(self) -> io::Result<Document> {
+        let etag = self.digest.finalize().iter().map(|byte| format!("{byte:02X}")).collect();
+        Ok(Document { etag, gzip: self.encoder.finish()?.into(), modified: jiff::Timestamp::now() })
+    }
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.encoder.write_all(bytes)?;
+        self.digest.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.encoder.flush()
+    }
+}

@@ -1,0 +1,131 @@
+//! Answers requests below `/openapi`.
+//!
+//! Source: kube-openapi `pkg/handler` and `pkg/handler3`, Go's `http.ServeContent`.
+
+use std::io;
+
+use bytes::Bytes;
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, EXPIRES, HeaderName, IF_NONE_MATCH,
+    LAST_MODIFIED, LOCATION, VARY,
+};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+
+use crate::document::Document;
+use crate::documents::{Documents, unpack, versioned_url};
+
+const JSON: &str = "application/json";
+
+impl Documents {
+    /// Answers `GET` of a path below `/openapi`; `None` where nothing is served. May take some time: the first
+    /// request for a document makes it.
+    ///
+    /// # Errors
+    /// The compressor fails.
+    pub fn answer(&self, path: &str, query: Option<&str>, headers: &HeaderMap) -> io::Result<Option<Response<Bytes>>> {
+        let below = match path.strip_prefix("/openapi/") {
+            Some("v2") => return negotiated(headers, || self.v2()).map(Some),
+            Some("v3") => return serve(&*self.index()?, headers).map(Some),
+            Some(below) => below,
+            None => return Ok(None),
+        };
+        let Some(name) = below.strip_prefix("v3/") else { return Ok(None) };
+        if !accepts_json(headers) {
+            return Ok(Some(not_acceptable()));
+        }
+        let Some(document) = self.v3(name)? else { return Ok(None) };
+        match asked_hash(query) {
+            None => serve(&document, headers).map(Some),
+            Some(hash) if hash == document.etag => {
+                let mut response = serve(&document, headers)?;
+                let year = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(365 * 24);
+                put(&mut response, CACHE_CONTROL, "public, immutable");
+                put(&mut response, EXPIRES, &http_date(year));
+                Ok(Some(response))
+            }
+            Some(_) => {
+                let mut response = Response::new(Bytes::new());
+                *response.status_mut() = StatusCode::MOVED_PERMANENTLY;
+                put(&mut response, LOCATION, &versioned_url(name, &document.etag));
+                put(&mut response, CONTENT_TYPE, JSON);
+                put(&mut response, VARY, "Accept");
+                put(&mut response, ETAG, &quoted(&document.etag));
+                Ok(Some(response))
+            }
+        }
+    }
+}
+
+fn negotiated(
+    headers: &HeaderMap,
+    document: impl FnOnce() -> io::Result<std::sync::Arc<Document>>,
+) -> io::Result<Response<Bytes>> {
+    if accepts_json(headers) { serve(&*document()?, headers) } else { Ok(not_acceptable()) }
+}
+
+fn serve(document: &Document, headers: &HeaderMap) -> io::Result<Response<Bytes>> {
+    let tag = quoted(&document.etag);
+    let known = headers.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok()).is_some_and(|known| {
+        known.split(',').map(str::trim).any(|known| known == "*" || known.trim_start_matches("W/") == tag)
+    });
+    let mut response = Response::new(Bytes::new());
+    put(&mut response, ETAG, &tag);
+    put(&mut response, LAST_MODIFIED, &http_date(document.modified));
+    put(&mut response, VARY, "Accept, Accept-Encoding");
+    if known {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        return Ok(response);
+    }
+    put(&mut response, CONTENT_TYPE, JSON);
+    if accepts_gzip(headers) {
+        put(&mut response, CONTENT_ENCODING, "gzip");
+        *response.body_mut() = document.gzip.clone();
+    } else {
+        *response.body_mut() = unpack(document)?.into();
+    }
+    Ok(response)
+}
+
+fn not_acceptable() -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = StatusCode::NOT_ACCEPTABLE;
+    put(&mut response, VARY, "Accept");
+    response
+}
+
+/// Whether a clause of the `Accept` header allows JSON. The protobuf forms are not offered.
+fn accepts_json(headers: &HeaderMap) -> bool {
+    let Some(header) = headers.get(ACCEPT).and_then(|value| value.to_str().ok()) else { return true };
+    header.is_empty()
+        || header.split(',').any(|clause| {
+            let media_type = clause.split(';').next().unwrap_or_default().trim();
+            matches!(media_type, "*/*" | "application/*" | JSON)
+        })
+}
+
+fn accepts_gzip(headers: &HeaderMap) -> bool {
+    let header = headers.get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    header.split(',').any(|clause| {
+        let mut parts = clause.split(';').map(str::trim);
+        matches!(parts.next(), Some("gzip" | "*")) && !parts.any(|part| matches!(part, "q=0" | "q=0.0"))
+    })
+}
+
+fn asked_hash(query: Option<&str>) -> Option<&str> {
+    let hash = query?.split('&').find_map(|pair| pair.strip_prefix("hash="))?;
+    Some(hash).filter(|hash| !hash.is_empty())
+}
+
+fn quoted(etag: &str) -> String {
+    format!("\"{etag}\"")
+}
+
+fn http_date(time: jiff::Timestamp) -> String {
+    time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+}
+
+fn put(response: &mut Response<Bytes>, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(name, value);
+    }
+}
