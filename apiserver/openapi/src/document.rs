@@ -11,6 +11,7 @@ use sha2::{Digest, Sha512};
 
 use crate::definitions::{Definitions, Flavour, closure};
 use crate::operation::{Operation, path_item};
+use crate::protobuf;
 
 /// The release whose API this is.
 const RELEASE: &str = "1.36";
@@ -18,7 +19,7 @@ const RELEASE: &str = "1.36";
 /// A document as it is kept and served.
 #[derive(Debug)]
 pub struct Document {
-    /// SHA-512 of the JSON in upper-case hexadecimal, as upstream identifies documents.
+    /// SHA-512 of the uncompressed document in upper-case hexadecimal, as upstream identifies documents.
     pub etag: String,
     pub gzip: Bytes,
     pub modified: jiff::Timestamp,
@@ -42,7 +43,7 @@ pub fn write(paths: Paths, definitions: &Definitions<'_>) -> io::Result<Document
         Flavour::V3 => sink.raw("{\"openapi\":\"3.0.0\",")?,
     }
     sink.raw("\"info\":")?;
-    sink.value(&json!({"title": "Kubernetes", "version": RELEASE}))?;
+    sink.value(&info())?;
     sink.raw(",\"paths\":{")?;
     for (at, (path, operations)) in paths.iter().enumerate() {
         sink.member(at, path, &path_item(operations, flavour, &mut references))?;
@@ -53,9 +54,7 @@ pub fn write(paths: Paths, definitions: &Definitions<'_>) -> io::Result<Document
     for (at, (name, schema)) in schemas.enumerate() {
         sink.member(at, name, &schema)?;
     }
-    let token = json!({"BearerToken": {
-        "type": "apiKey", "description": "Bearer Token authentication", "name": "authorization", "in": "header",
-    }});
+    let token = token();
     match flavour {
         Flavour::V2 => {
             sink.raw("},\"securityDefinitions\":")?;
@@ -69,6 +68,41 @@ pub fn write(paths: Paths, definitions: &Definitions<'_>) -> io::Result<Document
         }
     }
     sink.finish()
+}
+
+/// Writes the v2 document of these paths and the definitions that they need in protobuf.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_protobuf(mut paths: Paths, definitions: &Definitions<'_>) -> io::Result<Document> {
+    paths.sort_by(|a, b| a.0.cmp(&b.0));
+    let mut references = BTreeSet::new();
+    let mut out = protobuf::head(&info(), &token());
+    let mut part = Vec::new();
+    for (path, operations) in &paths {
+        part.extend(protobuf::path(path, &path_item(operations, definitions.flavour, &mut references)));
+    }
+    protobuf::message(protobuf::document::PATHS, &part, &mut out);
+    part.clear();
+    for name in closure(references) {
+        if let Some(schema) = definitions.schema(&name) {
+            part.extend(protobuf::definition(&name, &schema));
+        }
+    }
+    protobuf::message(protobuf::document::DEFINITIONS, &part, &mut out);
+    let mut sink = Sink::new();
+    sink.write_all(&out)?;
+    sink.finish()
+}
+
+fn info() -> Value {
+    json!({"title": "Kubernetes", "version": RELEASE})
+}
+
+fn token() -> Value {
+    json!({"BearerToken": {
+        "type": "apiKey", "description": "Bearer Token authentication", "name": "authorization", "in": "header",
+    }})
 }
 
 /// Compresses a document that is at hand.

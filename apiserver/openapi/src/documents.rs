@@ -20,6 +20,7 @@ pub struct Documents {
     v3: BTreeMap<String, (Content, OnceLock<Arc<Document>>)>,
     index: OnceLock<Arc<Document>>,
     v2: OnceLock<Arc<Document>>,
+    v2_protobuf: OnceLock<Arc<Document>>,
 }
 
 /// What a document is about.
@@ -51,7 +52,7 @@ impl Documents {
             contents.insert(resource.root()[1..].to_owned(), Content::GroupVersion { group, version });
         }
         let v3 = contents.into_iter().map(|(name, content)| (name, (content, OnceLock::new()))).collect();
-        Documents { resources, v3, index: OnceLock::new(), v2: OnceLock::new() }
+        Documents { resources, v3, index: OnceLock::new(), v2: OnceLock::new(), v2_protobuf: OnceLock::new() }
     }
 
     /// The names of the documents of `/openapi/v3`.
@@ -94,21 +95,31 @@ impl Documents {
     /// # Errors
     /// The compressor fails.
     pub fn v2(&self) -> io::Result<Arc<Document>> {
-        cached(&self.v2, || {
-            let text = descriptions::unpack();
-            let descriptions = Descriptions::parse(&text);
-            let mut all = Paths::new();
-            for (content, _) in self.v3.values() {
-                all.extend(self.paths(content, &descriptions));
-            }
-            let known: BTreeSet<(String, String)> = apiserver_schema::builtins()
-                .iter()
-                .filter(|builtin| !matches!(builtin.group, "meta.k8s.io" | "apidiscovery.k8s.io"))
-                .map(|builtin| (builtin.group.to_owned(), builtin.version.to_owned()))
-                .collect();
-            let group_versions = known.into_iter().collect();
-            document::write(all, &Definitions { flavour: Flavour::V2, descriptions: &descriptions, group_versions })
-        })
+        cached(&self.v2, || self.make_v2(document::write))
+    }
+
+    /// `/openapi/v2` in protobuf.
+    ///
+    /// # Errors
+    /// The compressor fails.
+    pub fn v2_protobuf(&self) -> io::Result<Arc<Document>> {
+        cached(&self.v2_protobuf, || self.make_v2(document::write_protobuf))
+    }
+
+    fn make_v2(&self, write: fn(Paths, &Definitions<'_>) -> io::Result<Document>) -> io::Result<Document> {
+        let text = descriptions::unpack();
+        let descriptions = Descriptions::parse(&text);
+        let mut all = Paths::new();
+        for (content, _) in self.v3.values() {
+            all.extend(self.paths(content, &descriptions));
+        }
+        let known: BTreeSet<(String, String)> = apiserver_schema::builtins()
+            .iter()
+            .filter(|builtin| !matches!(builtin.group, "meta.k8s.io" | "apidiscovery.k8s.io"))
+            .map(|builtin| (builtin.group.to_owned(), builtin.version.to_owned()))
+            .collect();
+        let group_versions = known.into_iter().collect();
+        write(all, &Definitions { flavour: Flavour::V2, descriptions: &descriptions, group_versions })
     }
 
     fn make(&self, content: &Content, descriptions: &Descriptions<'_>) -> io::Result<Document> {

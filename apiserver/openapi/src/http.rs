@@ -15,6 +15,9 @@ use crate::document::Document;
 use crate::documents::{Documents, unpack, versioned_url};
 
 const JSON: &str = "application/json";
+const PROTOBUF_V2: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
+/// What clients call [`PROTOBUF_V2`].
+const PROTOBUF_V2_OLD: &str = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
 
 impl Documents {
     /// Answers `GET` of a path below `/openapi`; `None` where nothing is served. May take some time: the first
@@ -24,20 +27,20 @@ impl Documents {
     /// The compressor fails.
     pub fn answer(&self, path: &str, query: Option<&str>, headers: &HeaderMap) -> io::Result<Option<Response<Bytes>>> {
         let below = match path.strip_prefix("/openapi/") {
-            Some("v2") => return negotiated(headers, || self.v2()).map(Some),
-            Some("v3") => return serve(&*self.index()?, headers).map(Some),
+            Some("v2") => return self.answer_v2(headers).map(Some),
+            Some("v3") => return serve(&*self.index()?, JSON, headers).map(Some),
             Some(below) => below,
             None => return Ok(None),
         };
         let Some(name) = below.strip_prefix("v3/") else { return Ok(None) };
-        if !accepts_json(headers) {
+        if accepted(headers, &[JSON]).is_none() {
             return Ok(Some(not_acceptable()));
         }
         let Some(document) = self.v3(name)? else { return Ok(None) };
         match asked_hash(query) {
-            None => serve(&document, headers).map(Some),
+            None => serve(&document, JSON, headers).map(Some),
             Some(hash) if hash == document.etag => {
-                let mut response = serve(&document, headers)?;
+                let mut response = serve(&document, JSON, headers)?;
                 let year = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(365 * 24);
                 put(&mut response, CACHE_CONTROL, "public, immutable");
                 put(&mut response, EXPIRES, &http_date(year));
@@ -54,16 +57,17 @@ impl Documents {
             }
         }
     }
+
+    fn answer_v2(&self, headers: &HeaderMap) -> io::Result<Response<Bytes>> {
+        match accepted(headers, &[JSON, PROTOBUF_V2, PROTOBUF_V2_OLD]) {
+            Some(JSON) => serve(&*self.v2()?, JSON, headers),
+            Some(_) => serve(&*self.v2_protobuf()?, PROTOBUF_V2, headers),
+            None => Ok(not_acceptable()),
+        }
+    }
 }
 
-fn negotiated(
-    headers: &HeaderMap,
-    document: impl FnOnce() -> io::Result<std::sync::Arc<Document>>,
-) -> io::Result<Response<Bytes>> {
-    if accepts_json(headers) { serve(&*document()?, headers) } else { Ok(not_acceptable()) }
-}
-
-fn serve(document: &Document, headers: &HeaderMap) -> io::Result<Response<Bytes>> {
+fn serve(document: &Document, media_type: &str, headers: &HeaderMap) -> io::Result<Response<Bytes>> {
     let tag = quoted(&document.etag);
     let known = headers.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok()).is_some_and(|known| {
         known.split(',').map(str::trim).any(|known| known == "*" || known.trim_start_matches("W/") == tag)
@@ -76,7 +80,7 @@ fn serve(document: &Document, headers: &HeaderMap) -> io::Result<Response<Bytes>
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         return Ok(response);
     }
-    put(&mut response, CONTENT_TYPE, JSON);
+    put(&mut response, CONTENT_TYPE, media_type);
     if accepts_gzip(headers) {
         put(&mut response, CONTENT_ENCODING, "gzip");
         *response.body_mut() = document.gzip.clone();
@@ -93,14 +97,24 @@ fn not_acceptable() -> Response<Bytes> {
     response
 }
 
-/// Whether a clause of the `Accept` header allows JSON. The protobuf forms are not offered.
-fn accepts_json(headers: &HeaderMap) -> bool {
-    let Some(header) = headers.get(ACCEPT).and_then(|value| value.to_str().ok()) else { return true };
-    header.is_empty()
-        || header.split(',').any(|clause| {
-            let media_type = clause.split(';').next().unwrap_or_default().trim();
-            matches!(media_type, "*/*" | "application/*" | JSON)
+/// The media type among those offered that the `Accept` header prefers, the first one where it leaves the choice.
+fn accepted(headers: &HeaderMap, offered: &[&'static str]) -> Option<&'static str> {
+    let header = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("*/*");
+    let header = if header.is_empty() { "*/*" } else { header };
+    let mut clauses: Vec<(f32, &str)> = header
+        .split(',')
+        .map(|clause| {
+            let mut parts = clause.split(';').map(str::trim);
+            let media_type = parts.next().unwrap_or_default();
+            let quality = parts.find_map(|part| part.strip_prefix("q=")?.parse().ok()).unwrap_or(1.0);
+            (quality, media_type)
         })
+        .collect();
+    clauses.sort_by(|a, b| b.0.total_cmp(&a.0));
+    clauses.iter().find_map(|(_, media_type)| match *media_type {
+        "*/*" | "application/*" => offered.first().copied(),
+        asked => offered.iter().copied().find(|offered| *offered == asked),
+    })
 }
 
 fn accepts_gzip(headers: &HeaderMap) -> bool {

@@ -13,6 +13,7 @@ mod irregular;
 mod operation;
 mod parameters;
 mod paths;
+mod protobuf;
 mod resource;
 
 pub use document::Document;
