@@ -20,12 +20,13 @@ const PROTOBUF_V2: &str = "application/com.github.proto-openapi.spec.v2.v1.0+pro
 const PROTOBUF_V2_OLD: &str = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
 
 impl Documents {
-    /// Answers `GET` of a path below `/openapi`; `None` where nothing is served. May take some time: the first
+    /// Answers `GET` of a path below `/openapi`; `None` where nothing is served. `hash` is the query's parameter, by
+    /// which clients ask for the content that the index named. May take some time: the first
     /// request for a document makes it.
     ///
     /// # Errors
     /// The compressor fails.
-    pub fn answer(&self, path: &str, query: Option<&str>, headers: &HeaderMap) -> io::Result<Option<Response<Bytes>>> {
+    pub fn answer(&self, path: &str, hash: Option<&str>, headers: &HeaderMap) -> io::Result<Option<Response<Bytes>>> {
         let below = match path.strip_prefix("/openapi/") {
             Some("v2") => return self.answer_v2(headers).map(Some),
             Some("v3") => return serve(&*self.index()?, JSON, headers).map(Some),
@@ -37,7 +38,7 @@ impl Documents {
             return Ok(Some(not_acceptable()));
         }
         let Some(document) = self.v3(name)? else { return Ok(None) };
-        match asked_hash(query) {
+        match hash.filter(|hash| !hash.is_empty()) {
             None => serve(&document, JSON, headers).map(Some),
             Some(hash) if hash == document.etag => {
                 let mut response = serve(&document, JSON, headers)?;
@@ -123,11 +124,6 @@ fn accepts_gzip(headers: &HeaderMap) -> bool {
         let mut parts = clause.split(';').map(str::trim);
         matches!(parts.next(), Some("gzip" | "*")) && !parts.any(|part| matches!(part, "q=0" | "q=0.0"))
     })
-}
-
-fn asked_hash(query: Option<&str>) -> Option<&str> {
-    let hash = query?.split('&').find_map(|pair| pair.strip_prefix("hash="))?;
-    Some(hash).filter(|hash| !hash.is_empty())
 }
 
 fn quoted(etag: &str) -> String {
