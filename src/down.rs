@@ -102,7 +102,8 @@ async fn remove_pods(data: &Path) -> Result<usize> {
 
 /// Takes away what pods leave outside the data directory: their cgroups and the record of their addresses.
 fn remove_traces() {
-    let hierarchies = std::fs::read_dir("/sys/fs/cgroup").into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+    let hierarchies =
+        std::fs::read_dir("/sys/fs/cgroup").into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
     for root in hierarchies.chain([PathBuf::from("/sys/fs/cgroup")]) {
         remove_groups(&root.join("kubepods"));
     }

@@ -48,12 +48,7 @@ impl Supervisor {
     pub fn start(&mut self, process: Process) -> Result<()> {
         let first = self.spawn(&process)?;
         let token = CancellationToken::new();
-        let keeper = Keeper {
-            logs: self.logs.clone(),
-            run: self.run.clone(),
-            process,
-            stop: token.clone(),
-        };
+        let keeper = Keeper { logs: self.logs.clone(), run: self.run.clone(), process, stop: token.clone() };
         let mut task = JoinSet::new();
         task.spawn(keeper.keep(first));
         self.running.push((token, task));
@@ -190,7 +185,13 @@ mod tests {
             args: vec!["-c".into(), "echo started; [ -e once ] || { : > once; exit 3; }; sleep 1000".into()],
             env: Vec::new(),
         };
-        let program = Process { args: vec!["-c".into(), format!("cd {}; {}", dir.path().display(), process.args[1].to_string_lossy()).into()], ..process };
+        let program = Process {
+            args: vec![
+                "-c".into(),
+                format!("cd {}; {}", dir.path().display(), process.args[1].to_string_lossy()).into(),
+            ],
+            ..process
+        };
         supervisor.start(program).unwrap();
         let log = dir.path().join("sh.log");
         let started = |count: usize| std::fs::read_to_string(&log).unwrap_or_default().lines().count() >= count;

@@ -68,9 +68,10 @@ impl Walk<'_> {
     fn is_wanted(&self) -> bool {
         let path = self.path.as_str();
         path == "metadata"
-            || self.wanted.iter().any(|field| {
-                field.path.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-            })
+            || self
+                .wanted
+                .iter()
+                .any(|field| field.path.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
     }
 }
 

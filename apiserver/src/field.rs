@@ -67,8 +67,6 @@ pub enum ErrorType {
     Forbidden,
     TooLong,
     TooMany,
-    Internal,
-    TypeInvalid,
 }
 
 impl ErrorType {
@@ -82,8 +80,6 @@ impl ErrorType {
             ErrorType::Forbidden => "FieldValueForbidden",
             ErrorType::TooLong => "FieldValueTooLong",
             ErrorType::TooMany => "FieldValueTooMany",
-            ErrorType::Internal => "InternalError",
-            ErrorType::TypeInvalid => "FieldValueTypeInvalid",
         }
     }
 
@@ -92,12 +88,11 @@ impl ErrorType {
             ErrorType::NotFound => "Not found",
             ErrorType::Required => "Required value",
             ErrorType::Duplicate => "Duplicate value",
-            ErrorType::Invalid | ErrorType::TypeInvalid => "Invalid value",
+            ErrorType::Invalid => "Invalid value",
             ErrorType::NotSupported => "Unsupported value",
             ErrorType::Forbidden => "Forbidden",
             ErrorType::TooLong => "Too long",
             ErrorType::TooMany => "Too many",
-            ErrorType::Internal => "Internal error",
         }
     }
 }
@@ -208,10 +203,6 @@ impl ErrorList {
         self.push(ErrorType::Invalid, path, Some(format!("{value:?}")), detail);
     }
 
-    pub fn type_invalid(&mut self, path: &Path<'_>, value: &Value, detail: impl Into<String>) {
-        self.push(ErrorType::TypeInvalid, path, Some(shown(value)), detail);
-    }
-
     pub fn duplicate(&mut self, path: &Path<'_>, value: &Value) {
         self.push(ErrorType::Duplicate, path, Some(shown(value)), "");
     }
@@ -237,10 +228,6 @@ impl ErrorList {
 
     pub fn too_many(&mut self, path: &Path<'_>, actual: usize, max: usize) {
         self.push(ErrorType::TooMany, path, Some(actual.to_string()), format!("must have at most {max} items"));
-    }
-
-    pub fn internal(&mut self, path: &Path<'_>, detail: impl Into<String>) {
-        self.push(ErrorType::Internal, path, None, detail);
     }
 
     /// The list as one message: bare for one, bracketed for several, repeats left out.

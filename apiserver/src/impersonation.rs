@@ -16,20 +16,21 @@ const EXTRA: &str = "impersonate-extra-";
 
 /// The user that a request is done for: the one who asks, or the one it asks to be.
 pub fn user(server: &Server, asking: User, headers: &mut HeaderMap) -> Result<User> {
-    let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+    let text =
+        |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
     let name = text(&USER);
     let uid = text(&UID);
     let mut groups: Vec<String> =
         headers.get_all(&GROUP).iter().filter_map(|value| value.to_str().ok().map(str::to_owned)).collect();
     let extra: Vec<(String, String)> = headers
         .iter()
-        .filter_map(|(key, value)| Some((key.as_str().strip_prefix(EXTRA)?.to_owned(), value.to_str().ok()?.to_owned())))
+        .filter_map(|(key, value)| {
+            Some((key.as_str().strip_prefix(EXTRA)?.to_owned(), value.to_str().ok()?.to_owned()))
+        })
         .collect();
     if name.is_empty() {
         if !uid.is_empty() || !groups.is_empty() || !extra.is_empty() {
-            return Err(Status::bad_request(format!(
-                "requested [{{UID  {uid}}}] without impersonating a user name"
-            )));
+            return Err(Status::bad_request(format!("requested [{{UID  {uid}}}] without impersonating a user name")));
         }
         return Ok(asking);
     }
@@ -57,8 +58,7 @@ pub fn user(server: &Server, asking: User, headers: &mut HeaderMap) -> Result<Us
         groups.push(AUTHENTICATED.to_owned());
     }
     user.groups = groups;
-    let own: Vec<HeaderName> =
-        headers.keys().filter(|key| key.as_str().starts_with("impersonate-")).cloned().collect();
+    let own: Vec<HeaderName> = headers.keys().filter(|key| key.as_str().starts_with("impersonate-")).cloned().collect();
     for key in own {
         headers.remove(key);
     }

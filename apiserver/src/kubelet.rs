@@ -39,7 +39,8 @@ pub struct Address {
 impl Kubelets {
     pub fn new(flags: &Flags) -> anyhow::Result<Kubelets> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
+        let builder =
+            ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
         let builder = match &flags.kubelet_certificate_authority {
             Some(path) => {
                 let mut roots = rustls::RootCertStore::empty();
@@ -71,8 +72,7 @@ impl Kubelets {
     /// Where a node's kubelet listens, by the node's own record.
     pub async fn address(&self, server: &Server, node: &str) -> Result<Address> {
         let found = server.find("", "nodes", "", node).await?;
-        let found =
-            found.ok_or_else(|| Status::not_found(GroupResource { group: "", resource: "nodes" }, node))?;
+        let found = found.ok_or_else(|| Status::not_found(GroupResource { group: "", resource: "nodes" }, node))?;
         let addresses = found["status"]["addresses"].as_array().cloned().unwrap_or_default();
         let host = self
             .preferred
@@ -92,7 +92,14 @@ impl Kubelets {
     }
 
     /// Sends a request and gives the answer, whose body goes on as long as the kubelet writes.
-    pub async fn request(&self, address: &Address, method: Method, path: &str, headers: HeaderMap, body: Bytes) -> Result<Response<Body>> {
+    pub async fn request(
+        &self,
+        address: &Address,
+        method: Method,
+        path: &str,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Response<Body>> {
         let failed = |error: &dyn std::fmt::Display| {
             Status::internal(format!("Get \"https://{}:{}{path}\": {error}", address.host, address.port))
         };
@@ -136,7 +143,9 @@ pub async fn http1(
             tracing::debug!(%error, "connection to a backend ended");
         }
     });
-    for name in [http::header::HOST, http::header::CONNECTION, http::header::CONTENT_LENGTH, http::header::TRANSFER_ENCODING] {
+    for name in
+        [http::header::HOST, http::header::CONNECTION, http::header::CONTENT_LENGTH, http::header::TRANSFER_ENCODING]
+    {
         headers.remove(name);
     }
     let mut request = Request::builder().method(method).uri(path).body(Full::new(body))?;
@@ -172,7 +181,12 @@ impl ServerCertVerifier for AnyServer {
         certificate: &CertificateDer<'_>,
         signature: &rustls::DigitallySignedStruct,
     ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+        rustls::crypto::verify_tls12_signature(
+            message,
+            certificate,
+            signature,
+            &self.0.signature_verification_algorithms,
+        )
     }
 
     fn verify_tls13_signature(
@@ -181,7 +195,12 @@ impl ServerCertVerifier for AnyServer {
         certificate: &CertificateDer<'_>,
         signature: &rustls::DigitallySignedStruct,
     ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+        rustls::crypto::verify_tls13_signature(
+            message,
+            certificate,
+            signature,
+            &self.0.signature_verification_algorithms,
+        )
     }
 
     fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {

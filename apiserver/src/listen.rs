@@ -88,7 +88,11 @@ async fn connection(server: Arc<Server>, acceptor: TlsAcceptor, tcp: TcpStream) 
         Err(_) => return,
     };
     let certificates: Arc<Vec<CertificateDer<'static>>> = Arc::new(
-        tls.get_ref().1.peer_certificates().map(|chain| chain.iter().map(|one| one.clone().into_owned()).collect()).unwrap_or_default(),
+        tls.get_ref()
+            .1
+            .peer_certificates()
+            .map(|chain| chain.iter().map(|one| one.clone().into_owned()).collect())
+            .unwrap_or_default(),
     );
     let service = service_fn(move |request| {
         let served = chain::serve(Arc::clone(&server), Arc::clone(&certificates), request);
@@ -185,7 +189,12 @@ impl ClientCertVerifier for AnyClient {
         certificate: &CertificateDer<'_>,
         signature: &rustls::DigitallySignedStruct,
     ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+        rustls::crypto::verify_tls12_signature(
+            message,
+            certificate,
+            signature,
+            &self.0.signature_verification_algorithms,
+        )
     }
 
     fn verify_tls13_signature(
@@ -194,7 +203,12 @@ impl ClientCertVerifier for AnyClient {
         certificate: &CertificateDer<'_>,
         signature: &rustls::DigitallySignedStruct,
     ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+        rustls::crypto::verify_tls13_signature(
+            message,
+            certificate,
+            signature,
+            &self.0.signature_verification_algorithms,
+        )
     }
 
     fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use prometheus::{
-    Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
-};
+use prometheus::{Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
 
 use crate::request::RequestInfo;
 use crate::resources::Resource;
@@ -26,8 +24,8 @@ impl Metrics {
             &["code", "component", "dry_run", "group", "resource", "scope", "subresource", "verb", "version"],
         )?;
         let buckets = vec![
-            0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 15.0, 20.0,
-            30.0, 45.0, 60.0,
+            0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 15.0,
+            20.0, 30.0, 45.0, 60.0,
         ];
         let durations = HistogramVec::new(
             HistogramOpts::new("apiserver_request_duration_seconds", "Time from request to answer, in seconds.")
@@ -112,7 +110,10 @@ impl Metrics {
             version,
         ]);
         watchers.inc();
-        WatchGuard { watchers, events: self.watch_events.with_label_values(&[&resource.group, &resource.plural, version]) }
+        WatchGuard {
+            watchers,
+            events: self.watch_events.with_label_values(&[&resource.group, &resource.plural, version]),
+        }
     }
 
     /// The text exposition format.

@@ -112,10 +112,10 @@ pub fn remove(object: &mut Value, field: &str) {
 
 /// Renames a top-level field.
 pub fn rename(object: &mut Value, from: &str, to: &str) {
-    if let Some(fields) = fields(object) {
-        if let Some(value) = fields.remove(from) {
-            fields.insert(to.to_owned(), value);
-        }
+    if let Some(fields) = fields(object)
+        && let Some(value) = fields.remove(from)
+    {
+        fields.insert(to.to_owned(), value);
     }
 }
 

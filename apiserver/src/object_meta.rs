@@ -18,10 +18,10 @@ pub fn validate(resource: &Resource, object: &Value, errors: &mut ErrorList) {
     let name = object::meta(object, "name");
     let generate_name = object::meta(object, "generateName");
     let hooks: &dyn Hooks = &*resource.hooks;
-    if !generate_name.is_empty() {
-        if let Some(problem) = hooks.invalid_name(generate_name, true) {
-            errors.invalid_str(&metadata.child("generateName"), generate_name, problem);
-        }
+    if !generate_name.is_empty()
+        && let Some(problem) = hooks.invalid_name(generate_name, true)
+    {
+        errors.invalid_str(&metadata.child("generateName"), generate_name, problem);
     }
     if name.is_empty() {
         errors.required(&metadata.child("name"), "name or generateName is required");
@@ -55,7 +55,11 @@ pub fn validate(resource: &Resource, object: &Value, errors: &mut ErrorList) {
         if let Some(problem) = names::qualified_name(finalizer) {
             errors.invalid_str(&finalizers, finalizer, problem);
         } else if !finalizer.contains('/') && !matches!(finalizer, "orphan" | "foregroundDeletion" | "kubernetes") {
-            errors.invalid_str(&finalizers, finalizer, "name is neither a standard finalizer name nor is it fully qualified");
+            errors.invalid_str(
+                &finalizers,
+                finalizer,
+                "name is neither a standard finalizer name nor is it fully qualified",
+            );
         }
         orphan |= finalizer == "orphan";
         foreground |= finalizer == "foregroundDeletion";

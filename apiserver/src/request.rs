@@ -63,14 +63,14 @@ impl RequestInfo {
                 info.verb = "watch";
             }
         }
-        if rest[0] == "namespaces" {
-            if let Some(namespace) = rest.get(1) {
-                info.namespace = namespace.clone();
-                // `namespaces/x` and its two subresources are about the namespace itself.
-                let own = rest.get(2).is_none_or(|part| part == "status" || part == "finalize");
-                if !own {
-                    rest.drain(..2);
-                }
+        if rest[0] == "namespaces"
+            && let Some(namespace) = rest.get(1)
+        {
+            info.namespace = namespace.clone();
+            // `namespaces/x` and its two subresources are about the namespace itself.
+            let own = rest.get(2).is_none_or(|part| part == "status" || part == "finalize");
+            if !own {
+                rest.drain(..2);
             }
         }
         let mut rest = rest.into_iter();
@@ -89,10 +89,10 @@ impl RequestInfo {
                 _ => {}
             }
             // A list of one name is a get in the eyes of authorization.
-            if matches!(info.verb, "list" | "watch" | "deletecollection") {
-                if let Some(name) = query.get("fieldSelector").and_then(metadata_name) {
-                    info.name = name;
-                }
+            if matches!(info.verb, "list" | "watch" | "deletecollection")
+                && let Some(name) = query.get("fieldSelector").and_then(metadata_name)
+            {
+                info.name = name;
             }
         }
         Ok(info)

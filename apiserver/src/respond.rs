@@ -220,12 +220,12 @@ fn pretty(json: &str) -> Vec<u8> {
 
 /// A cached object's JSON in the request's version.
 pub fn json_of(target: &Target, object: &Object) -> Result<Bytes> {
-    let json = object.json().map_err(|problem| Status::internal(problem))?;
+    let json = object.json().map_err(Status::internal)?;
     if target.is_storage_version() {
         return Ok(json.clone());
     }
     let mut tree: Value = serde_json::from_slice(json).map_err(Status::internal)?;
-    target.from_storage(&mut tree);
+    target.convert_from_storage(&mut tree);
     Ok(target.encoded(&tree).into())
 }
 
@@ -595,7 +595,7 @@ impl Target {
     }
 
     /// Changes an object from the request's version into the storage version.
-    pub fn to_storage(&self, object: &mut Value) {
+    pub fn convert_to_storage(&self, object: &mut Value) {
         if let Some(storage) = self.resource().storage.as_ref().filter(|_| !self.is_storage_version()) {
             self.resource().hooks.convert(object, &self.api_version(), &storage.api_version);
             object::set(object, &["apiVersion"], storage.api_version.as_str());
@@ -603,7 +603,7 @@ impl Target {
     }
 
     /// Changes an object from the storage version into the request's version.
-    pub fn from_storage(&self, object: &mut Value) {
+    pub fn convert_from_storage(&self, object: &mut Value) {
         if let Some(storage) = self.resource().storage.as_ref().filter(|_| !self.is_storage_version()) {
             let api_version = self.api_version();
             self.resource().hooks.convert(object, &storage.api_version, &api_version);

@@ -168,7 +168,9 @@ impl Parser {
         for (position, value) in values.iter().enumerate() {
             if matches!(operator, Operator::GreaterThan | Operator::LessThan) {
                 if value.parse::<i64>().is_err() {
-                    return Err(format!("values[{position}][{key}]: Invalid value: {value:?}: for 'Gt', 'Lt' operators, the value must be an integer"));
+                    return Err(format!(
+                        "values[{position}][{key}]: Invalid value: {value:?}: for 'Gt', 'Lt' operators, the value must be an integer"
+                    ));
                 }
             } else if let Some(problem) = crate::resources::names::label_value(value) {
                 return Err(format!("values[{position}][{key}]: Invalid value: {value:?}: {problem}"));
@@ -234,8 +236,8 @@ impl FieldSelector {
             if part.is_empty() {
                 continue;
             }
-            let (field, equal, value) = split_term(part)
-                .ok_or_else(|| format!("invalid selector: '{text}'; can't understand '{part}'"))?;
+            let (field, equal, value) =
+                split_term(part).ok_or_else(|| format!("invalid selector: '{text}'; can't understand '{part}'"))?;
             terms.push(FieldTerm { field: field.into(), equal, value: unescaped(value)?.into() });
         }
         Ok(FieldSelector(terms))

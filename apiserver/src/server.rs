@@ -80,7 +80,8 @@ impl Server {
         let mut stores: HashMap<String, Arc<ObjectStore>> = HashMap::new();
         for resource in builtin::resources() {
             let objects = resource.storage.as_ref().map(|storage| {
-                let start = || Arc::new(ObjectStore::start(&feed, Arc::clone(&store), &resource, storage, flags.event_ttl));
+                let start =
+                    || Arc::new(ObjectStore::start(&feed, Arc::clone(&store), &resource, storage, flags.event_ttl));
                 Arc::clone(stores.entry(storage.prefix.to_string()).or_insert_with(start))
             });
             let key = (resource.group.to_string(), resource.plural.to_string());
@@ -164,7 +165,7 @@ impl Server {
         let objects = self.objects(group, resource)?;
         let key = objects.key(namespace, name);
         if let Some(object) = objects.cache.get(&key) {
-            let json = object.json().map_err(|problem| Status::internal(problem))?;
+            let json = object.json().map_err(Status::internal)?;
             return Ok(Some(facts::read(json, &[]).map_err(Status::internal)?.uid.to_string()));
         }
         Ok(objects.read(&key).await?.map(|(object, _)| crate::object::meta(&object, "uid").to_owned()))

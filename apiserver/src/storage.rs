@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use crate::facts::{self, SelectableField};
 use crate::object;
-use crate::respond;
 use crate::resources::{Hooks, Resource, Storage};
+use crate::respond;
 use crate::status::{Result, Status};
 
 /// The root of all keys.
@@ -62,11 +62,7 @@ impl ObjectStore {
 
     /// The key of an object.
     pub fn key(&self, namespace: &str, name: &str) -> String {
-        if self.namespaced {
-            format!("{}{namespace}/{name}", self.prefix)
-        } else {
-            format!("{}{name}", self.prefix)
-        }
+        if self.namespaced { format!("{}{namespace}/{name}", self.prefix) } else { format!("{}{name}", self.prefix) }
     }
 
     /// The keys of a namespace's objects, or of all.
@@ -209,11 +205,11 @@ impl Format {
                     .map_err(|error| problem(&error))?;
                 return Ok(out.into());
             }
-            let (group, name) = crate::resources::split_api_version(&envelope.api_version);
+            let (group, name) = crate::resources::split_api_version(envelope.api_version);
             let ty = apiserver_schema::builtin(group, name, &self.kind)
                 .ok_or_else(|| problem(&format!("no kind {} in {}", self.kind, envelope.api_version)))?;
             let mut tree = protobuf::decode(ty, envelope.raw).map_err(|error| problem(&error))?;
-            self.hooks.convert(&mut tree, &envelope.api_version, &self.storage.api_version);
+            self.hooks.convert(&mut tree, envelope.api_version, &self.storage.api_version);
             self.finish(tree, version, &mut out);
             return Ok(out.into());
         }
@@ -235,8 +231,8 @@ impl Format {
 impl Codec for Format {
     fn decode(&self, stored: &KeyValue) -> std::result::Result<Decoded, DecodeError> {
         let json = self.json(stored)?;
-        let facts = facts::read(&json, self.selectable)
-            .map_err(|error| DecodeError(format!("{}: {error}", stored.key)))?;
+        let facts =
+            facts::read(&json, self.selectable).map_err(|error| DecodeError(format!("{}: {error}", stored.key)))?;
         Ok(Decoded {
             json,
             namespace: facts.namespace,

@@ -1,5 +1,8 @@
 //! Black-box tests and benchmarks for any cluster named by KUBECONFIG: none of them links what it tests.
 
+// No runtime here whose threads could be blocked.
+#![allow(clippy::disallowed_methods)]
+
 pub mod context;
 pub mod harness;
 pub mod http;

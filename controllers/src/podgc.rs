@@ -185,7 +185,7 @@ mod tests {
         pod.metadata.name = Some(name.into());
         pod.metadata.uid = Some(name.into());
         pod.metadata.creation_timestamp = Some(Time(Timestamp::from_second(created).unwrap()));
-        pod.metadata.deletion_timestamp = terminating.then(|| Time(Timestamp::UNIX_EPOCH));
+        pod.metadata.deletion_timestamp = terminating.then_some(Time(Timestamp::UNIX_EPOCH));
         pod.spec.node_name = (!node.is_empty()).then(|| node.into());
         pod.status.phase = Some(phase.into());
         Arc::new(pod)

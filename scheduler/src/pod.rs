@@ -228,8 +228,8 @@ impl Pending {
         let containers: Vec<_> = spec.init_containers.iter().flatten().chain(&spec.containers).collect();
         let volumes = spec.volumes.iter().flatten().filter_map(|volume| volume.image.as_ref()?.reference.as_deref());
         let images = containers.iter().filter_map(|container| container.image.as_deref()).chain(volumes);
-        let condition = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
-        let condition = condition.filter(|condition| condition.type_ == "PodScheduled").next_back();
+        let mut condition = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
+        let condition = condition.rfind(|condition| condition.type_ == "PodScheduled");
         let owner = pod.metadata.owner_references.iter().flatten().find(|owner| owner.controller == Some(true));
         let nominated = pod.status.as_ref().and_then(|status| status.nominated_node_name.as_deref());
         let toleration = |toleration: &v1::Toleration| Toleration {

@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 pub async fn apply(client: &Client, dns_address: IpAddr, node: IpAddr, port: u16) -> Result<()> {
     for object in objects(dns_address, node, port) {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let (api_version, kind, name) = (text(&object["apiVersion"]), text(&object["kind"]), text(&object["metadata"]["name"]));
+        let (api_version, kind, name) =
+            (text(&object["apiVersion"]), text(&object["kind"]), text(&object["metadata"]["name"]));
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version.as_str()));
         let resource = ApiResource {
             group: group.to_owned(),

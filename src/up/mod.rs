@@ -140,10 +140,10 @@ async fn up(flags: &Flags, shutdown: CancellationToken) -> Result<()> {
 async fn cluster(flags: &Flags, data: &Path, progress: &Progress, shutdown: CancellationToken) -> Result<()> {
     let node = flags.node_name.clone().unwrap_or_else(hostname);
     let address = flags.node_ip.unwrap_or_else(own_address);
-    let service_ip = pki::first_service_ip(&flags.service_cidr).map_err(|problem| anyhow::anyhow!("--service-cidr: {problem}"))?;
+    let service_ip =
+        pki::first_service_ip(&flags.service_cidr).map_err(|problem| anyhow::anyhow!("--service-cidr: {problem}"))?;
     let dns_address = dns_address(service_ip)?;
-    let (backend, line) =
-        storage::choose(data, flags.storage, &flags.etcd_servers, containerd::in_path("etcd"))?;
+    let (backend, line) = storage::choose(data, flags.storage, &flags.etcd_servers, containerd::in_path("etcd"))?;
     progress.say(&line);
     if let storage::Backend::External { servers } = &backend {
         storage::reachable(servers).await?;
@@ -271,7 +271,9 @@ async fn node_ready(client: &Client, name: &str, deadline: Instant) -> Result<()
             return Ok(());
         }
         if Instant::now() > deadline {
-            let why = ready.and_then(|condition| condition.message.clone()).unwrap_or_else(|| "it did not register".to_owned());
+            let why = ready
+                .and_then(|condition| condition.message.clone())
+                .unwrap_or_else(|| "it did not register".to_owned());
             bail!("node {name} is not ready: {why}");
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -337,7 +339,8 @@ fn refuse_second(data: &Path) -> Result<()> {
 /// The process of the cluster that runs from a data directory.
 pub fn running(data: &Path) -> Option<u32> {
     let pid = std::fs::read_to_string(data.join("run/up.pid")).ok()?.trim().parse().ok()?;
-    let ours = std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.windows(6).any(|part| part == b"kybern"));
+    let ours =
+        std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.windows(6).any(|part| part == b"kybern"));
     (ours && crate::supervisor::is_running(pid)).then_some(pid)
 }
 

@@ -17,9 +17,13 @@ pub enum Asked {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Backend {
     /// An etcd of our own.
-    Etcd { program: PathBuf },
+    Etcd {
+        program: PathBuf,
+    },
     /// An etcd that others run.
-    External { servers: Vec<String> },
+    External {
+        servers: Vec<String>,
+    },
     Embedded,
 }
 
@@ -40,7 +44,12 @@ const CONNECT: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// The choice is another one than the data directory was begun with, or cannot be had.
-pub fn choose(data: &Path, asked: Option<Asked>, servers: &[String], etcd: Option<PathBuf>) -> Result<(Backend, String)> {
+pub fn choose(
+    data: &Path,
+    asked: Option<Asked>,
+    servers: &[String],
+    etcd: Option<PathBuf>,
+) -> Result<(Backend, String)> {
     let path = data.join(FILE);
     let remembered: Option<Remembered> = match std::fs::read(&path) {
         Ok(bytes) => Some(serde_json::from_slice(&bytes).with_context(|| format!("{} is damaged", path.display()))?),

@@ -201,7 +201,7 @@ impl Definitions<'_> {
         }
         let mut text = match self.descriptions.field(&outer.name, &field.name) {
             Some(text) => text.to_owned(),
-            None => list_field(&self.descriptions, outer, &field.name)?,
+            None => list_field(self.descriptions, outer, &field.name)?,
         };
         if matches!(field.shape, Shape::String)
             && let Some(values) = enums::values(&outer.name, &field.name)

@@ -15,7 +15,7 @@ fn resource(group: &str, kind: &str, plural: &str, subresources: Vec<Subresource
         plural: plural.into(),
         namespaced: true,
         verbs: ALL.to_vec(),
-        ty: Ref::Static(apiserver_schema::builtin(group, "v1", kind).unwrap()),
+        ty: Ref::Static(apiserver_schema::builtin(group, "v1", kind).expect("a built-in kind")),
         subresources,
     }
 }

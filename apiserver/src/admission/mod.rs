@@ -46,7 +46,6 @@ pub enum Operation {
     Create,
     Update,
     Delete,
-    Connect,
 }
 
 /// A write on its way to the store.
@@ -59,7 +58,6 @@ pub struct Attributes<'a> {
     pub subresource: &'a str,
     /// The object before; absent on create.
     pub old: Option<&'a Value>,
-    pub dry_run: bool,
 }
 
 impl Attributes<'_> {

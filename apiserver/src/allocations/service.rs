@@ -253,7 +253,9 @@ impl Services {
             let free = (0..count)
                 .map(|step| low + ((start + step) % count) as u16)
                 .find(|number| !used.contains(number) && !in_flight.contains(number));
-            let Some(number) = free else { return Err(Status::internal("failed to allocate a nodePort: range is full")) };
+            let Some(number) = free else {
+                return Err(Status::internal("failed to allocate a nodePort: range is full"));
+            };
             in_flight.insert(number);
             undo.services.push(Taken::Port(number));
             given.push((number, protocol));
@@ -264,7 +266,8 @@ impl Services {
 
     /// Gives back what a deleted service had.
     pub async fn release(&self, server: &Server, service: &Value) {
-        if let Some(address) = service["spec"]["clusterIP"].as_str().filter(|address| !matches!(*address, "" | "None")) {
+        if let Some(address) = service["spec"]["clusterIP"].as_str().filter(|address| !matches!(*address, "" | "None"))
+        {
             free_address(server, address).await;
         }
         let mut in_flight = self.ports_in_flight.lock();
@@ -279,7 +282,9 @@ impl Services {
 /// What a client that leaves it out means to keep.
 fn keep_allocated(service: &mut Value, old: &Value, kind: &str) {
     let old_kind = old["spec"]["type"].as_str().unwrap_or("ClusterIP");
-    if kind != "ExternalName" && old_kind != "ExternalName" && service["spec"]["clusterIP"].as_str().unwrap_or_default().is_empty()
+    if kind != "ExternalName"
+        && old_kind != "ExternalName"
+        && service["spec"]["clusterIP"].as_str().unwrap_or_default().is_empty()
     {
         for field in ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"] {
             if let Some(value) = old["spec"].get(field) {
@@ -294,12 +299,11 @@ fn keep_allocated(service: &mut Value, old: &Value, kind: &str) {
     let same = |a: &Value, b: &Value| a["port"] == b["port"] && a["protocol"] == b["protocol"];
     let old_ports = old["spec"]["ports"].as_array().cloned().unwrap_or_default();
     for port in service["spec"]["ports"].as_array_mut().into_iter().flatten() {
-        if port["nodePort"].as_u64().unwrap_or_default() == 0 {
-            if let Some(before) = old_ports.iter().find(|before| same(before, port)) {
-                if !before["nodePort"].is_null() {
-                    port["nodePort"] = before["nodePort"].clone();
-                }
-            }
+        if port["nodePort"].as_u64().unwrap_or_default() == 0
+            && let Some(before) = old_ports.iter().find(|before| same(before, port))
+            && !before["nodePort"].is_null()
+        {
+            port["nodePort"] = before["nodePort"].clone();
         }
     }
 }

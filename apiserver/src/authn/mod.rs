@@ -104,15 +104,15 @@ impl Authentication {
         certificates: &[CertificateDer<'static>],
         headers: &mut HeaderMap,
     ) -> Result<Option<User>, Refused> {
-        if let Some(front_proxy) = &self.request_header {
-            if let Some(user) = front_proxy.user(certificates, headers) {
-                return Ok(Some(user));
-            }
+        if let Some(front_proxy) = &self.request_header
+            && let Some(user) = front_proxy.user(certificates, headers)
+        {
+            return Ok(Some(user));
         }
-        if let Some(roots) = &self.client_certificates {
-            if !certificates.is_empty() {
-                return roots.user(certificates).map(Some);
-            }
+        if let Some(roots) = &self.client_certificates
+            && !certificates.is_empty()
+        {
+            return roots.user(certificates).map(Some);
         }
         let Some(token) = bearer(headers) else { return Ok(None) };
         self.token(server, &token, &[]).await.map(|(user, _)| Some(user))

@@ -41,7 +41,8 @@ impl RequestHeader {
         }
         let mut user = User { name, ..User::default() };
         for header in &self.groups {
-            user.groups.extend(headers.get_all(header).iter().filter_map(|value| value.to_str().ok().map(str::to_owned)));
+            user.groups
+                .extend(headers.get_all(header).iter().filter_map(|value| value.to_str().ok().map(str::to_owned)));
         }
         for (header, value) in headers.iter() {
             let Some(key) = self.extra.iter().find_map(|prefix| header.as_str().strip_prefix(prefix.as_str())) else {

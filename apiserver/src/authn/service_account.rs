@@ -158,7 +158,10 @@ impl Tokens {
         let claims = self.verified(token)?;
         let matched: Vec<String> = claims.aud.iter().filter(|audience| wanted.contains(audience)).cloned().collect();
         if matched.is_empty() {
-            return Err(Refused(format!("token audiences {:?} is invalid for the target audiences {wanted:?}", claims.aud)));
+            return Err(Refused(format!(
+                "token audiences {:?} is invalid for the target audiences {wanted:?}",
+                claims.aud
+            )));
         }
         let private = &claims.kubernetes;
         let account = private.serviceaccount.clone();
@@ -188,10 +191,7 @@ impl Tokens {
         let user = User {
             name: claims.sub,
             uid: account.uid,
-            groups: vec![
-                "system:serviceaccounts".to_owned(),
-                format!("system:serviceaccounts:{}", private.namespace),
-            ],
+            groups: vec!["system:serviceaccounts".to_owned(), format!("system:serviceaccounts:{}", private.namespace)],
             extra,
         };
         Ok((user, matched))
@@ -232,10 +232,8 @@ impl Tokens {
         namespace: &str,
         bound: &Ref,
     ) -> std::result::Result<(), Refused> {
-        let found = server
-            .find_uid("", resource, namespace, &bound.name)
-            .await
-            .map_err(|status| Refused(status.message))?;
+        let found =
+            server.find_uid("", resource, namespace, &bound.name).await.map_err(|status| Refused(status.message))?;
         match found {
             Some(uid) if uid == bound.uid => Ok(()),
             // The cache may still show the one before.
@@ -272,7 +270,8 @@ impl Signer {
             Ok(key) => (Algorithm::RS256, key),
             Err(_) => (
                 Algorithm::ES256,
-                EncodingKey::from_ec_pem(&pem).with_context(|| format!("{} holds no RSA or P-256 key", path.display()))?,
+                EncodingKey::from_ec_pem(&pem)
+                    .with_context(|| format!("{} holds no RSA or P-256 key", path.display()))?,
             ),
         };
         Ok(Signer { algorithm, key, id: key_id(&public)? })

@@ -23,7 +23,11 @@ impl Tokens {
                 continue;
             }
             let columns = columns(line);
-            anyhow::ensure!(columns.len() >= 3, "line {}: must have at least token, user name and user uid", number + 1);
+            anyhow::ensure!(
+                columns.len() >= 3,
+                "line {}: must have at least token, user name and user uid",
+                number + 1
+            );
             anyhow::ensure!(!columns[0].is_empty(), "line {}: the token is empty", number + 1);
             let groups = columns.get(3).map_or("", String::as_str);
             let user = User {

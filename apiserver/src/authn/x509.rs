@@ -80,8 +80,7 @@ pub struct Subject {
 
 impl Subject {
     pub fn of(certificate: &CertificateDer<'_>) -> Result<Subject, Refused> {
-        let (_, parsed) =
-            X509Certificate::from_der(certificate).map_err(|error| Refused(format!("x509: {error}")))?;
+        let (_, parsed) = X509Certificate::from_der(certificate).map_err(|error| Refused(format!("x509: {error}")))?;
         let subject = parsed.subject();
         let text = |value: &x509_parser::x509::AttributeTypeAndValue<'_>| value.as_str().ok().map(str::to_owned);
         Ok(Subject {

@@ -64,7 +64,6 @@ impl<'a> Attributes<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
     Allow(String),
-    Deny(String),
     /// Nothing is known for it; the next authorizer may.
     NoOpinion(String),
 }
@@ -76,7 +75,7 @@ impl Decision {
 
     pub fn reason(&self) -> &str {
         match self {
-            Decision::Allow(reason) | Decision::Deny(reason) | Decision::NoOpinion(reason) => reason,
+            Decision::Allow(reason) | Decision::NoOpinion(reason) => reason,
         }
     }
 }

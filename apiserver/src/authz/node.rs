@@ -27,7 +27,11 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
     ("storage.k8s.io", &["csidrivers"], &["get", "list", "watch"]),
     ("storage.k8s.io", &["csinodes"], &["create", "delete", "get", "patch", "update"]),
     ("node.k8s.io", &["runtimeclasses"], &["get", "list", "watch"]),
-    ("resource.k8s.io", &["resourceslices"], &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]),
+    (
+        "resource.k8s.io",
+        &["resourceslices"],
+        &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"],
+    ),
 ];
 
 pub fn decide(server: &Server, attributes: &Attributes<'_>) -> Decision {
@@ -41,7 +45,8 @@ pub fn decide(server: &Server, attributes: &Attributes<'_>) -> Decision {
     let needed = match (attributes.group, attributes.resource) {
         ("", "secrets" | "configmaps") => matches!(attributes.verb, "get" | "list" | "watch"),
         ("", "persistentvolumeclaims" | "persistentvolumes") => {
-            attributes.verb == "get" || (attributes.subresource == "status" && matches!(attributes.verb, "patch" | "update"))
+            attributes.verb == "get"
+                || (attributes.subresource == "status" && matches!(attributes.verb, "patch" | "update"))
         }
         ("", "serviceaccounts") => {
             attributes.subresource == "token" && attributes.verb == "create" || attributes.verb == "get"
@@ -86,7 +91,9 @@ fn is_needed(server: &Server, node: &str, attributes: &Attributes<'_>) -> bool {
         scope = scope.namespace(attributes.namespace);
     }
     pods.cache.snapshot().list(&scope, None).any(|pod| {
-        let Some(tree) = pod.json().ok().and_then(|json| serde_json::from_slice::<Value>(json).ok()) else { return false };
+        let Some(tree) = pod.json().ok().and_then(|json| serde_json::from_slice::<Value>(json).ok()) else {
+            return false;
+        };
         refers(server, pod.namespace(), &tree["spec"], attributes)
     })
 }
@@ -107,12 +114,12 @@ fn refers(server: &Server, namespace: &str, spec: &Value, attributes: &Attribute
             let bound = server.cached("", "persistentvolumeclaims", namespace, claim).ok().flatten();
             bound.is_some_and(|claim| claim["spec"]["volumeName"] == name)
         }),
-        "resourceclaims" => spec["resourceClaims"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .any(|claim| claim["resourceClaimName"] == name),
-        "secrets" => mentions(spec, &["secretKeyRef", "secretRef", "secret", "imagePullSecrets", "nodePublishSecretRef"], name),
+        "resourceclaims" => {
+            spec["resourceClaims"].as_array().into_iter().flatten().any(|claim| claim["resourceClaimName"] == name)
+        }
+        "secrets" => {
+            mentions(spec, &["secretKeyRef", "secretRef", "secret", "imagePullSecrets", "nodePublishSecretRef"], name)
+        }
         "configmaps" => mentions(spec, &["configMapKeyRef", "configMapRef", "configMap"], name),
         _ => false,
     }

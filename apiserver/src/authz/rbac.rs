@@ -155,7 +155,10 @@ impl Rbac {
         missing: &mut Vec<String>,
         visitor: &mut dyn FnMut(&Rule, &dyn Fn() -> String) -> bool,
     ) {
-        let kinds = [("clusterrolebindings", "ClusterRoleBinding", Scope::all()), ("rolebindings", "RoleBinding", Scope::all().namespace(namespace))];
+        let kinds = [
+            ("clusterrolebindings", "ClusterRoleBinding", Scope::all()),
+            ("rolebindings", "RoleBinding", Scope::all().namespace(namespace)),
+        ];
         for (resource, kind, scope) in kinds {
             if resource == "rolebindings" && namespace.is_empty() {
                 continue;
@@ -211,10 +214,10 @@ fn parsed<T: for<'de> Deserialize<'de>>(
     object: &Object,
 ) -> Option<Arc<T>> {
     let mut known = known.lock();
-    if let Some((revision, value)) = known.get(object.key().as_str()) {
-        if *revision == object.revision() {
-            return Some(Arc::clone(value));
-        }
+    if let Some((revision, value)) = known.get(object.key().as_str())
+        && *revision == object.revision()
+    {
+        return Some(Arc::clone(value));
     }
     let value: Arc<T> = Arc::new(serde_json::from_slice(object.json().ok()?).ok()?);
     known.insert(object.key().to_string(), (object.revision(), Arc::clone(&value)));

@@ -18,7 +18,10 @@ mod roles;
 pub async fn run(server: Arc<Server>, port: u16) {
     let mut wait = Duration::from_millis(50);
     while let Err(status) = all(&server, port).await {
-        tracing::warn!(error = status.message, "the objects that every cluster begins with could not be made, trying again");
+        tracing::warn!(
+            error = status.message,
+            "the objects that every cluster begins with could not be made, trying again"
+        );
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
             () = server.stopping.cancelled() => return,
@@ -53,12 +56,17 @@ async fn all(server: &Server, port: u16) -> Result<()> {
 
 async fn system_namespaces(server: &Server) -> Result<()> {
     for name in ["kube-system", "kube-public", "kube-node-lease", "default"] {
-        ensure(server, "", "namespaces", &json!({
-            "apiVersion": "v1", "kind": "Namespace",
-            "metadata": {"name": name, "labels": {"kubernetes.io/metadata.name": name}},
-            "spec": {"finalizers": ["kubernetes"]},
-            "status": {"phase": "Active"},
-        }))
+        ensure(
+            server,
+            "",
+            "namespaces",
+            &json!({
+                "apiVersion": "v1", "kind": "Namespace",
+                "metadata": {"name": name, "labels": {"kubernetes.io/metadata.name": name}},
+                "spec": {"finalizers": ["kubernetes"]},
+                "status": {"phase": "Active"},
+            }),
+        )
         .await?;
     }
     Ok(())
@@ -126,11 +134,16 @@ async fn priority_classes(server: &Server) -> Result<()> {
         ),
     ];
     for (name, value, description) in classes {
-        ensure(server, "scheduling.k8s.io", "priorityclasses", &json!({
-            "apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass",
-            "metadata": {"name": name, "generation": 1},
-            "value": value, "description": description, "preemptionPolicy": "PreemptLowerPriority",
-        }))
+        ensure(
+            server,
+            "scheduling.k8s.io",
+            "priorityclasses",
+            &json!({
+                "apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass",
+                "metadata": {"name": name, "generation": 1},
+                "value": value, "description": description, "preemptionPolicy": "PreemptLowerPriority",
+            }),
+        )
         .await?;
     }
     Ok(())
@@ -138,41 +151,56 @@ async fn priority_classes(server: &Server) -> Result<()> {
 
 async fn service_cidr(server: &Server) -> Result<()> {
     let range = server.options.service_ranges.addresses.trunc().to_string();
-    ensure(server, "networking.k8s.io", "servicecidrs", &json!({
-        "apiVersion": "networking.k8s.io/v1", "kind": "ServiceCIDR",
-        "metadata": {"name": "kubernetes", "finalizers": ["networking.k8s.io/service-cidr-finalizer"]},
-        "spec": {"cidrs": [range]},
-        "status": {"conditions": [{
-            "type": "Ready", "status": "True", "reason": "", "lastTransitionTime": object::now(),
-            "message": "Kubernetes default Service CIDR is ready",
-        }]},
-    }))
+    ensure(
+        server,
+        "networking.k8s.io",
+        "servicecidrs",
+        &json!({
+            "apiVersion": "networking.k8s.io/v1", "kind": "ServiceCIDR",
+            "metadata": {"name": "kubernetes", "finalizers": ["networking.k8s.io/service-cidr-finalizer"]},
+            "spec": {"cidrs": [range]},
+            "status": {"conditions": [{
+                "type": "Ready", "status": "True", "reason": "", "lastTransitionTime": object::now(),
+                "message": "Kubernetes default Service CIDR is ready",
+            }]},
+        }),
+    )
     .await
 }
 
 /// `default/kubernetes`: the way to this server from inside the cluster.
 async fn kubernetes_service(server: &Server, port: u16) -> Result<()> {
     let address = server.options.service_ranges.first_address().to_string();
-    ensure(server, "networking.k8s.io", "ipaddresses", &json!({
-        "apiVersion": "networking.k8s.io/v1", "kind": "IPAddress",
-        "metadata": {"name": address, "labels": {
-            "ipaddress.kubernetes.io/ip-family": "IPv4",
-            "ipaddress.kubernetes.io/managed-by": "ipallocator.k8s.io",
-        }},
-        "spec": {"parentRef": {"resource": "services", "namespace": "default", "name": "kubernetes"}},
-    }))
+    ensure(
+        server,
+        "networking.k8s.io",
+        "ipaddresses",
+        &json!({
+            "apiVersion": "networking.k8s.io/v1", "kind": "IPAddress",
+            "metadata": {"name": address, "labels": {
+                "ipaddress.kubernetes.io/ip-family": "IPv4",
+                "ipaddress.kubernetes.io/managed-by": "ipallocator.k8s.io",
+            }},
+            "spec": {"parentRef": {"resource": "services", "namespace": "default", "name": "kubernetes"}},
+        }),
+    )
     .await?;
-    ensure(server, "", "services", &json!({
-        "apiVersion": "v1", "kind": "Service",
-        "metadata": {"name": "kubernetes", "namespace": "default",
-            "labels": {"component": "apiserver", "provider": "kubernetes"}},
-        "spec": {
-            "clusterIP": address, "clusterIPs": [address], "type": "ClusterIP", "sessionAffinity": "None",
-            "ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack", "internalTrafficPolicy": "Cluster",
-            "ports": [{"name": "https", "port": 443, "protocol": "TCP", "targetPort": port}],
-        },
-        "status": {"loadBalancer": {}},
-    }))
+    ensure(
+        server,
+        "",
+        "services",
+        &json!({
+            "apiVersion": "v1", "kind": "Service",
+            "metadata": {"name": "kubernetes", "namespace": "default",
+                "labels": {"component": "apiserver", "provider": "kubernetes"}},
+            "spec": {
+                "clusterIP": address, "clusterIPs": [address], "type": "ClusterIP", "sessionAffinity": "None",
+                "ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack", "internalTrafficPolicy": "Cluster",
+                "ports": [{"name": "https", "port": 443, "protocol": "TCP", "targetPort": port}],
+            },
+            "status": {"loadBalancer": {}},
+        }),
+    )
     .await?;
     let own = server.options.advertise_address.to_string();
     let ports = json!([{"name": "https", "port": port, "protocol": "TCP"}]);

@@ -98,7 +98,8 @@ impl Role {
             "rules": self.rules.iter().map(Rule::tree).collect::<Vec<_>>(),
         });
         if !self.aggregates.is_empty() {
-            let selectors: Vec<_> = self.aggregates.iter().map(|label| json!({"matchLabels": {*label: "true"}})).collect();
+            let selectors: Vec<_> =
+                self.aggregates.iter().map(|label| json!({"matchLabels": {*label: "true"}})).collect();
             tree["aggregationRule"] = json!({"clusterRoleSelectors": selectors});
             tree["rules"] = Value::Null;
         }

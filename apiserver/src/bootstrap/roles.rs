@@ -18,10 +18,7 @@ pub const CLUSTER_ROLES: &[Role] = &[
         name: "cluster-admin",
         labels: &[],
         aggregates: &[],
-        rules: &[
-            rule(&["*"], &["*"], &["*"]),
-            urls(&["*"], &["*"]),
-        ],
+        rules: &[rule(&["*"], &["*"], &["*"]), urls(&["*"], &["*"])],
     },
     Role {
         namespace: "",
@@ -37,7 +34,11 @@ pub const CLUSTER_ROLES: &[Role] = &[
         aggregates: &[],
         rules: &[
             rule(&["create"], &["authorization.k8s.io"], &["localsubjectaccessreviews"]),
-            rule(&["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"], &["rbac.authorization.k8s.io"], &["rolebindings", "roles"]),
+            rule(
+                &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"],
+                &["rbac.authorization.k8s.io"],
+                &["rolebindings", "roles"],
+            ),
         ],
     },
     Role {
@@ -46,21 +47,85 @@ pub const CLUSTER_ROLES: &[Role] = &[
         labels: &["rbac.authorization.k8s.io/aggregate-to-edit"],
         aggregates: &[],
         rules: &[
-            rule(&["get", "list", "watch"], &[""], &["pods/attach", "pods/exec", "pods/portforward", "pods/proxy", "secrets", "services/proxy"]),
+            rule(
+                &["get", "list", "watch"],
+                &[""],
+                &["pods/attach", "pods/exec", "pods/portforward", "pods/proxy", "secrets", "services/proxy"],
+            ),
             rule(&["impersonate"], &[""], &["serviceaccounts"]),
-            rule(&["create", "delete", "deletecollection", "patch", "update"], &[""], &["pods", "pods/attach", "pods/exec", "pods/portforward", "pods/proxy"]),
+            rule(
+                &["create", "delete", "deletecollection", "patch", "update"],
+                &[""],
+                &["pods", "pods/attach", "pods/exec", "pods/portforward", "pods/proxy"],
+            ),
             rule(&["create"], &[""], &["pods/eviction"]),
-            rule(&["create", "delete", "deletecollection", "patch", "update"], &[""], &["configmaps", "persistentvolumeclaims", "replicationcontrollers", "replicationcontrollers/scale", "secrets", "serviceaccounts", "services", "services/proxy"]),
+            rule(
+                &["create", "delete", "deletecollection", "patch", "update"],
+                &[""],
+                &[
+                    "configmaps",
+                    "persistentvolumeclaims",
+                    "replicationcontrollers",
+                    "replicationcontrollers/scale",
+                    "secrets",
+                    "serviceaccounts",
+                    "services",
+                    "services/proxy",
+                ],
+            ),
             rule(&["create"], &[""], &["serviceaccounts/token"]),
             rule(&["create", "delete", "deletecollection", "patch", "update"], &["", "events.k8s.io"], &["events"]),
-            rule(&["create", "delete", "deletecollection", "patch", "update"], &["apps"], &["daemonsets", "deployments", "deployments/rollback", "deployments/scale", "replicasets", "replicasets/scale", "statefulsets", "statefulsets/scale"]),
-            rule(&["create", "delete", "deletecollection", "patch", "update"], &["autoscaling"], &["horizontalpodautoscalers"]),
+            rule(
+                &["create", "delete", "deletecollection", "patch", "update"],
+                &["apps"],
+                &[
+                    "daemonsets",
+                    "deployments",
+                    "deployments/rollback",
+                    "deployments/scale",
+                    "replicasets",
+                    "replicasets/scale",
+                    "statefulsets",
+                    "statefulsets/scale",
+                ],
+            ),
+            rule(
+                &["create", "delete", "deletecollection", "patch", "update"],
+                &["autoscaling"],
+                &["horizontalpodautoscalers"],
+            ),
             rule(&["create", "delete", "deletecollection", "patch", "update"], &["batch"], &["cronjobs", "jobs"]),
-            rule(&["create", "delete", "deletecollection", "patch", "update"], &["extensions"], &["daemonsets", "deployments", "deployments/rollback", "deployments/scale", "ingresses", "networkpolicies", "replicasets", "replicasets/scale", "replicationcontrollers/scale"]),
+            rule(
+                &["create", "delete", "deletecollection", "patch", "update"],
+                &["extensions"],
+                &[
+                    "daemonsets",
+                    "deployments",
+                    "deployments/rollback",
+                    "deployments/scale",
+                    "ingresses",
+                    "networkpolicies",
+                    "replicasets",
+                    "replicasets/scale",
+                    "replicationcontrollers/scale",
+                ],
+            ),
             rule(&["create", "delete", "deletecollection", "patch", "update"], &["policy"], &["poddisruptionbudgets"]),
-            rule(&["create", "delete", "deletecollection", "patch", "update"], &["networking.k8s.io"], &["ingresses", "networkpolicies"]),
-            rule(&["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"], &["coordination.k8s.io"], &["leases"]),
-            rule(&["create", "delete", "deletecollection", "patch", "update"], &["resource.k8s.io"], &["resourceclaims", "resourceclaimtemplates"]),
+            rule(
+                &["create", "delete", "deletecollection", "patch", "update"],
+                &["networking.k8s.io"],
+                &["ingresses", "networkpolicies"],
+            ),
+            rule(
+                &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"],
+                &["coordination.k8s.io"],
+                &["leases"],
+            ),
+            rule(
+                &["create", "delete", "deletecollection", "patch", "update"],
+                &["resource.k8s.io"],
+                &["resourceclaims", "resourceclaimtemplates"],
+            ),
         ],
     },
     Role {
@@ -69,18 +134,92 @@ pub const CLUSTER_ROLES: &[Role] = &[
         labels: &["rbac.authorization.k8s.io/aggregate-to-view"],
         aggregates: &[],
         rules: &[
-            rule(&["get", "list", "watch"], &[""], &["configmaps", "endpoints", "persistentvolumeclaims", "persistentvolumeclaims/status", "pods", "replicationcontrollers", "replicationcontrollers/scale", "serviceaccounts", "services", "services/status"]),
-            rule(&["get", "list", "watch"], &[""], &["bindings", "limitranges", "namespaces/status", "pods/log", "pods/status", "replicationcontrollers/status", "resourcequotas", "resourcequotas/status"]),
+            rule(
+                &["get", "list", "watch"],
+                &[""],
+                &[
+                    "configmaps",
+                    "endpoints",
+                    "persistentvolumeclaims",
+                    "persistentvolumeclaims/status",
+                    "pods",
+                    "replicationcontrollers",
+                    "replicationcontrollers/scale",
+                    "serviceaccounts",
+                    "services",
+                    "services/status",
+                ],
+            ),
+            rule(
+                &["get", "list", "watch"],
+                &[""],
+                &[
+                    "bindings",
+                    "limitranges",
+                    "namespaces/status",
+                    "pods/log",
+                    "pods/status",
+                    "replicationcontrollers/status",
+                    "resourcequotas",
+                    "resourcequotas/status",
+                ],
+            ),
             rule(&["get", "list", "watch"], &[""], &["namespaces"]),
             rule(&["get", "list", "watch"], &["", "events.k8s.io"], &["events"]),
             rule(&["get", "list", "watch"], &["discovery.k8s.io"], &["endpointslices"]),
-            rule(&["get", "list", "watch"], &["apps"], &["controllerrevisions", "daemonsets", "daemonsets/status", "deployments", "deployments/scale", "deployments/status", "replicasets", "replicasets/scale", "replicasets/status", "statefulsets", "statefulsets/scale", "statefulsets/status"]),
-            rule(&["get", "list", "watch"], &["autoscaling"], &["horizontalpodautoscalers", "horizontalpodautoscalers/status"]),
+            rule(
+                &["get", "list", "watch"],
+                &["apps"],
+                &[
+                    "controllerrevisions",
+                    "daemonsets",
+                    "daemonsets/status",
+                    "deployments",
+                    "deployments/scale",
+                    "deployments/status",
+                    "replicasets",
+                    "replicasets/scale",
+                    "replicasets/status",
+                    "statefulsets",
+                    "statefulsets/scale",
+                    "statefulsets/status",
+                ],
+            ),
+            rule(
+                &["get", "list", "watch"],
+                &["autoscaling"],
+                &["horizontalpodautoscalers", "horizontalpodautoscalers/status"],
+            ),
             rule(&["get", "list", "watch"], &["batch"], &["cronjobs", "cronjobs/status", "jobs", "jobs/status"]),
-            rule(&["get", "list", "watch"], &["extensions"], &["daemonsets", "daemonsets/status", "deployments", "deployments/scale", "deployments/status", "ingresses", "ingresses/status", "networkpolicies", "replicasets", "replicasets/scale", "replicasets/status", "replicationcontrollers/scale"]),
+            rule(
+                &["get", "list", "watch"],
+                &["extensions"],
+                &[
+                    "daemonsets",
+                    "daemonsets/status",
+                    "deployments",
+                    "deployments/scale",
+                    "deployments/status",
+                    "ingresses",
+                    "ingresses/status",
+                    "networkpolicies",
+                    "replicasets",
+                    "replicasets/scale",
+                    "replicasets/status",
+                    "replicationcontrollers/scale",
+                ],
+            ),
             rule(&["get", "list", "watch"], &["policy"], &["poddisruptionbudgets", "poddisruptionbudgets/status"]),
-            rule(&["get", "list", "watch"], &["networking.k8s.io"], &["ingresses", "ingresses/status", "networkpolicies"]),
-            rule(&["get", "list", "watch"], &["resource.k8s.io"], &["resourceclaims", "resourceclaims/status", "resourceclaimtemplates"]),
+            rule(
+                &["get", "list", "watch"],
+                &["networking.k8s.io"],
+                &["ingresses", "ingresses/status", "networkpolicies"],
+            ),
+            rule(
+                &["get", "list", "watch"],
+                &["resource.k8s.io"],
+                &["resourceclaims", "resourceclaims/status", "resourceclaimtemplates"],
+            ),
         ],
     },
     Role {
@@ -108,18 +247,14 @@ pub const CLUSTER_ROLES: &[Role] = &[
         name: "system:certificates.k8s.io:certificatesigningrequests:nodeclient",
         labels: &[],
         aggregates: &[],
-        rules: &[
-            rule(&["create"], &["certificates.k8s.io"], &["certificatesigningrequests/nodeclient"]),
-        ],
+        rules: &[rule(&["create"], &["certificates.k8s.io"], &["certificatesigningrequests/nodeclient"])],
     },
     Role {
         namespace: "",
         name: "system:certificates.k8s.io:certificatesigningrequests:selfnodeclient",
         labels: &[],
         aggregates: &[],
-        rules: &[
-            rule(&["create"], &["certificates.k8s.io"], &["certificatesigningrequests/selfnodeclient"]),
-        ],
+        rules: &[rule(&["create"], &["certificates.k8s.io"], &["certificatesigningrequests/selfnodeclient"])],
     },
     Role {
         namespace: "",
@@ -127,7 +262,7 @@ pub const CLUSTER_ROLES: &[Role] = &[
         labels: &[],
         aggregates: &[],
         rules: &[
-            rule(&["approve"], &["certificates.k8s.io"], &["signers"]).named(&["kubernetes.io/kube-apiserver-client"]),
+            rule(&["approve"], &["certificates.k8s.io"], &["signers"]).named(&["kubernetes.io/kube-apiserver-client"])
         ],
     },
     Role {
@@ -135,27 +270,22 @@ pub const CLUSTER_ROLES: &[Role] = &[
         name: "system:certificates.k8s.io:kube-apiserver-client-kubelet-approver",
         labels: &[],
         aggregates: &[],
-        rules: &[
-            rule(&["approve"], &["certificates.k8s.io"], &["signers"]).named(&["kubernetes.io/kube-apiserver-client-kubelet"]),
-        ],
+        rules: &[rule(&["approve"], &["certificates.k8s.io"], &["signers"])
+            .named(&["kubernetes.io/kube-apiserver-client-kubelet"])],
     },
     Role {
         namespace: "",
         name: "system:certificates.k8s.io:kubelet-serving-approver",
         labels: &[],
         aggregates: &[],
-        rules: &[
-            rule(&["approve"], &["certificates.k8s.io"], &["signers"]).named(&["kubernetes.io/kubelet-serving"]),
-        ],
+        rules: &[rule(&["approve"], &["certificates.k8s.io"], &["signers"]).named(&["kubernetes.io/kubelet-serving"])],
     },
     Role {
         namespace: "",
         name: "system:certificates.k8s.io:legacy-unknown-approver",
         labels: &[],
         aggregates: &[],
-        rules: &[
-            rule(&["approve"], &["certificates.k8s.io"], &["signers"]).named(&["kubernetes.io/legacy-unknown"]),
-        ],
+        rules: &[rule(&["approve"], &["certificates.k8s.io"], &["signers"]).named(&["kubernetes.io/legacy-unknown"])],
     },
     Role {
         namespace: "",
@@ -180,9 +310,19 @@ pub const CLUSTER_ROLES: &[Role] = &[
         aggregates: &[],
         rules: &[
             rule(&["delete", "get", "list", "watch"], &["certificates.k8s.io"], &["certificatesigningrequests"]),
-            rule(&["update"], &["certificates.k8s.io"], &["certificatesigningrequests/approval", "certificatesigningrequests/status"]),
-            rule(&["approve"], &["certificates.k8s.io"], &["signers"]).named(&["kubernetes.io/kube-apiserver-client-kubelet"]),
-            rule(&["sign"], &["certificates.k8s.io"], &["signers"]).named(&["kubernetes.io/kube-apiserver-client", "kubernetes.io/kube-apiserver-client-kubelet", "kubernetes.io/kubelet-serving", "kubernetes.io/legacy-unknown"]),
+            rule(
+                &["update"],
+                &["certificates.k8s.io"],
+                &["certificatesigningrequests/approval", "certificatesigningrequests/status"],
+            ),
+            rule(&["approve"], &["certificates.k8s.io"], &["signers"])
+                .named(&["kubernetes.io/kube-apiserver-client-kubelet"]),
+            rule(&["sign"], &["certificates.k8s.io"], &["signers"]).named(&[
+                "kubernetes.io/kube-apiserver-client",
+                "kubernetes.io/kube-apiserver-client-kubelet",
+                "kubernetes.io/kubelet-serving",
+                "kubernetes.io/legacy-unknown",
+            ]),
             rule(&["create"], &["authorization.k8s.io"], &["subjectaccessreviews"]),
             rule(&["create", "patch", "update"], &["", "events.k8s.io"], &["events"]),
         ],
@@ -192,9 +332,11 @@ pub const CLUSTER_ROLES: &[Role] = &[
         name: "system:controller:clusterrole-aggregation-controller",
         labels: &[],
         aggregates: &[],
-        rules: &[
-            rule(&["escalate", "get", "list", "patch", "update", "watch"], &["rbac.authorization.k8s.io"], &["clusterroles"]),
-        ],
+        rules: &[rule(
+            &["escalate", "get", "list", "patch", "update", "watch"],
+            &["rbac.authorization.k8s.io"],
+            &["clusterroles"],
+        )],
     },
     Role {
         namespace: "",
@@ -235,7 +377,11 @@ pub const CLUSTER_ROLES: &[Role] = &[
             rule(&["get", "list", "update", "watch"], &["apps", "extensions"], &["deployments"]),
             rule(&["update"], &["apps", "extensions"], &["deployments/status"]),
             rule(&["update"], &["apps", "extensions"], &["deployments/finalizers"]),
-            rule(&["create", "delete", "get", "list", "patch", "update", "watch"], &["apps", "extensions"], &["replicasets"]),
+            rule(
+                &["create", "delete", "get", "list", "patch", "update", "watch"],
+                &["apps", "extensions"],
+                &["replicasets"],
+            ),
             rule(&["get", "list", "update", "watch"], &[""], &["pods"]),
             rule(&["create", "patch", "update"], &["", "events.k8s.io"], &["events"]),
         ],
@@ -623,7 +769,11 @@ pub const CLUSTER_ROLES: &[Role] = &[
         aggregates: &[],
         rules: &[
             rule(&["get", "list", "watch"], &["admissionregistration.k8s.io"], &["validatingadmissionpolicies"]),
-            rule(&["get", "patch", "update"], &["admissionregistration.k8s.io"], &["validatingadmissionpolicies/status"]),
+            rule(
+                &["get", "patch", "update"],
+                &["admissionregistration.k8s.io"],
+                &["validatingadmissionpolicies/status"],
+            ),
             rule(&["create", "patch", "update"], &["", "events.k8s.io"], &["events"]),
         ],
     },
@@ -644,9 +794,22 @@ pub const CLUSTER_ROLES: &[Role] = &[
         name: "system:discovery",
         labels: &[],
         aggregates: &[],
-        rules: &[
-            urls(&["get"], &["/api", "/api/*", "/apis", "/apis/*", "/healthz", "/livez", "/openapi", "/openapi/*", "/readyz", "/version", "/version/"]),
-        ],
+        rules: &[urls(
+            &["get"],
+            &[
+                "/api",
+                "/api/*",
+                "/apis",
+                "/apis/*",
+                "/healthz",
+                "/livez",
+                "/openapi",
+                "/openapi/*",
+                "/readyz",
+                "/version",
+                "/version/",
+            ],
+        )],
     },
     Role {
         namespace: "",
@@ -663,9 +826,7 @@ pub const CLUSTER_ROLES: &[Role] = &[
         name: "system:kube-aggregator",
         labels: &[],
         aggregates: &[],
-        rules: &[
-            rule(&["get", "list", "watch"], &[""], &["endpoints", "services"]),
-        ],
+        rules: &[rule(&["get", "list", "watch"], &[""], &["endpoints", "services"])],
     },
     Role {
         namespace: "",
@@ -691,9 +852,7 @@ pub const CLUSTER_ROLES: &[Role] = &[
         name: "system:kube-dns",
         labels: &[],
         aggregates: &[],
-        rules: &[
-            rule(&["list", "watch"], &[""], &["endpoints", "services"]),
-        ],
+        rules: &[rule(&["list", "watch"], &[""], &["endpoints", "services"])],
     },
     Role {
         namespace: "",
@@ -704,7 +863,11 @@ pub const CLUSTER_ROLES: &[Role] = &[
             rule(&["create", "patch", "update"], &["", "events.k8s.io"], &["events"]),
             rule(&["create"], &["coordination.k8s.io"], &["leases"]),
             rule(&["get", "list", "update", "watch"], &["coordination.k8s.io"], &["leases"]).named(&["kube-scheduler"]),
-            rule(&["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"], &["coordination.k8s.io"], &["leasecandidates"]),
+            rule(
+                &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"],
+                &["coordination.k8s.io"],
+                &["leasecandidates"],
+            ),
             rule(&["get", "list", "watch"], &[""], &["nodes"]),
             rule(&["delete", "get", "list", "watch"], &[""], &["pods"]),
             rule(&["create"], &[""], &["bindings", "pods/binding"]),
@@ -748,7 +911,21 @@ pub const CLUSTER_ROLES: &[Role] = &[
         labels: &[],
         aggregates: &[],
         rules: &[
-            urls(&["get"], &["/flagz", "/healthz", "/healthz/*", "/livez", "/livez/*", "/metrics", "/metrics/slis", "/readyz", "/readyz/*", "/statusz"]),
+            urls(
+                &["get"],
+                &[
+                    "/flagz",
+                    "/healthz",
+                    "/healthz/*",
+                    "/livez",
+                    "/livez/*",
+                    "/metrics",
+                    "/metrics/slis",
+                    "/readyz",
+                    "/readyz/*",
+                    "/statusz",
+                ],
+            ),
             rule(&["get"], &[""], &["nodes/metrics"]),
         ],
     },
@@ -790,9 +967,7 @@ pub const CLUSTER_ROLES: &[Role] = &[
         name: "system:node-bootstrapper",
         labels: &[],
         aggregates: &[],
-        rules: &[
-            rule(&["create", "get", "list", "watch"], &["certificates.k8s.io"], &["certificatesigningrequests"]),
-        ],
+        rules: &[rule(&["create", "get", "list", "watch"], &["certificates.k8s.io"], &["certificatesigningrequests"])],
     },
     Role {
         namespace: "",
@@ -836,18 +1011,22 @@ pub const CLUSTER_ROLES: &[Role] = &[
         name: "system:public-info-viewer",
         labels: &[],
         aggregates: &[],
-        rules: &[
-            urls(&["get"], &["/healthz", "/livez", "/readyz", "/version", "/version/"]),
-        ],
+        rules: &[urls(&["get"], &["/healthz", "/livez", "/readyz", "/version", "/version/"])],
     },
     Role {
         namespace: "",
         name: "system:service-account-issuer-discovery",
         labels: &[],
         aggregates: &[],
-        rules: &[
-            urls(&["get"], &["/.well-known/openid-configuration", "/.well-known/openid-configuration/", "/openid/v1/jwks", "/openid/v1/jwks/"]),
-        ],
+        rules: &[urls(
+            &["get"],
+            &[
+                "/.well-known/openid-configuration",
+                "/.well-known/openid-configuration/",
+                "/openid/v1/jwks",
+                "/openid/v1/jwks/",
+            ],
+        )],
     },
     Role {
         namespace: "",
@@ -1186,13 +1365,7 @@ pub const CLUSTER_ROLE_BINDINGS: &[Binding] = &[
         role: "system:monitoring",
         subjects: &[Subject::Group("system:monitoring")],
     },
-    Binding {
-        namespace: "",
-        name: "system:node",
-        role_kind: "ClusterRole",
-        role: "system:node",
-        subjects: &[],
-    },
+    Binding { namespace: "", name: "system:node", role_kind: "ClusterRole", role: "system:node", subjects: &[] },
     Binding {
         namespace: "",
         name: "system:node-proxier",
@@ -1241,9 +1414,7 @@ pub const ROLES: &[Role] = &[
         name: "extension-apiserver-authentication-reader",
         labels: &[],
         aggregates: &[],
-        rules: &[
-            rule(&["get", "list", "watch"], &[""], &["configmaps"]).named(&["extension-apiserver-authentication"]),
-        ],
+        rules: &[rule(&["get", "list", "watch"], &[""], &["configmaps"]).named(&["extension-apiserver-authentication"])],
     },
     Role {
         namespace: "kube-system",
@@ -1270,18 +1441,14 @@ pub const ROLES: &[Role] = &[
         name: "system:controller:bootstrap-signer",
         labels: &[],
         aggregates: &[],
-        rules: &[
-            rule(&["get", "list", "watch"], &[""], &["secrets"]),
-        ],
+        rules: &[rule(&["get", "list", "watch"], &[""], &["secrets"])],
     },
     Role {
         namespace: "kube-system",
         name: "system:controller:cloud-provider",
         labels: &[],
         aggregates: &[],
-        rules: &[
-            rule(&["create", "get", "list", "watch"], &[""], &["configmaps"]),
-        ],
+        rules: &[rule(&["create", "get", "list", "watch"], &[""], &["configmaps"])],
     },
     Role {
         namespace: "kube-system",
@@ -1316,7 +1483,11 @@ pub const ROLE_BINDINGS: &[Binding] = &[
         name: "system::leader-locking-kube-controller-manager",
         role_kind: "Role",
         role: "system::leader-locking-kube-controller-manager",
-        subjects: &[Subject::User("system:kube-controller-manager"), Subject::ServiceAccount("kube-system", "kube-controller-manager"), Subject::ServiceAccount("kube-system", "leader-election-controller")],
+        subjects: &[
+            Subject::User("system:kube-controller-manager"),
+            Subject::ServiceAccount("kube-system", "kube-controller-manager"),
+            Subject::ServiceAccount("kube-system", "leader-election-controller"),
+        ],
     },
     Binding {
         namespace: "kube-system",

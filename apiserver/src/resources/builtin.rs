@@ -13,90 +13,264 @@ pub fn resources() -> Vec<Resource> {
         namespaced("", &["v1"], "Binding", "bindings").verbs(Verbs::CREATE),
         cluster("", &["v1"], "ComponentStatus", "componentstatuses").short(&["cs"]).verbs(Verbs::READ),
         namespaced("", &["v1"], "ConfigMap", "configmaps").short(&["cm"]).stored("configmaps"),
-        namespaced("", &["v1"], "Endpoints", "endpoints").short(&["ep"]).stored("services/endpoints").create_on_update(),
+        namespaced("", &["v1"], "Endpoints", "endpoints")
+            .short(&["ep"])
+            .stored("services/endpoints")
+            .create_on_update(),
         namespaced("", &["v1"], "Event", "events").short(&["ev"]).stored("events").create_on_update(),
-        namespaced("", &["v1"], "LimitRange", "limitranges").short(&["limits"]).stored("limitranges").create_on_update(),
-        cluster("", &["v1"], "Namespace", "namespaces").short(&["ns"]).verbs(Verbs::NO_DELETE_COLLECTION).stored("namespaces").with("finalize", ("", "", "Namespace"), &["update"]).status(),
-        cluster("", &["v1"], "Node", "nodes").short(&["no"]).stored("minions").with("proxy", ("", "", "NodeProxyOptions"), &["create", "delete", "get", "patch", "update"]).status(),
-        namespaced("", &["v1"], "PersistentVolumeClaim", "persistentvolumeclaims").short(&["pvc"]).stored("persistentvolumeclaims").status(),
-        cluster("", &["v1"], "PersistentVolume", "persistentvolumes").short(&["pv"]).stored("persistentvolumes").status(),
-        namespaced("", &["v1"], "Pod", "pods").short(&["po"]).categories(&["all"]).stored("pods").with("attach", ("", "", "PodAttachOptions"), &["create", "get"]).with("binding", ("", "", "Binding"), &["create"]).with("ephemeralcontainers", ("", "", "Pod"), &["get", "patch", "update"]).with("eviction", ("policy", "v1", "Eviction"), &["create"]).with("exec", ("", "", "PodExecOptions"), &["create", "get"]).with("log", ("", "", "Pod"), &["get"]).with("portforward", ("", "", "PodPortForwardOptions"), &["create", "get"]).with("proxy", ("", "", "PodProxyOptions"), &["create", "delete", "get", "patch", "update"]).with("resize", ("", "", "Pod"), &["get", "patch", "update"]).status().generation(),
+        namespaced("", &["v1"], "LimitRange", "limitranges")
+            .short(&["limits"])
+            .stored("limitranges")
+            .create_on_update(),
+        cluster("", &["v1"], "Namespace", "namespaces")
+            .short(&["ns"])
+            .verbs(Verbs::NO_DELETE_COLLECTION)
+            .stored("namespaces")
+            .with("finalize", ("", "", "Namespace"), &["update"])
+            .status(),
+        cluster("", &["v1"], "Node", "nodes")
+            .short(&["no"])
+            .stored("minions")
+            .with("proxy", ("", "", "NodeProxyOptions"), &["create", "delete", "get", "patch", "update"])
+            .status(),
+        namespaced("", &["v1"], "PersistentVolumeClaim", "persistentvolumeclaims")
+            .short(&["pvc"])
+            .stored("persistentvolumeclaims")
+            .status(),
+        cluster("", &["v1"], "PersistentVolume", "persistentvolumes")
+            .short(&["pv"])
+            .stored("persistentvolumes")
+            .status(),
+        namespaced("", &["v1"], "Pod", "pods")
+            .short(&["po"])
+            .categories(&["all"])
+            .stored("pods")
+            .with("attach", ("", "", "PodAttachOptions"), &["create", "get"])
+            .with("binding", ("", "", "Binding"), &["create"])
+            .with("ephemeralcontainers", ("", "", "Pod"), &["get", "patch", "update"])
+            .with("eviction", ("policy", "v1", "Eviction"), &["create"])
+            .with("exec", ("", "", "PodExecOptions"), &["create", "get"])
+            .with("log", ("", "", "Pod"), &["get"])
+            .with("portforward", ("", "", "PodPortForwardOptions"), &["create", "get"])
+            .with("proxy", ("", "", "PodProxyOptions"), &["create", "delete", "get", "patch", "update"])
+            .with("resize", ("", "", "Pod"), &["get", "patch", "update"])
+            .status()
+            .generation(),
         namespaced("", &["v1"], "PodTemplate", "podtemplates").stored("podtemplates").generation(),
-        namespaced("", &["v1"], "ReplicationController", "replicationcontrollers").short(&["rc"]).categories(&["all"]).stored("controllers").scale().status().generation(),
+        namespaced("", &["v1"], "ReplicationController", "replicationcontrollers")
+            .short(&["rc"])
+            .categories(&["all"])
+            .stored("controllers")
+            .scale()
+            .status()
+            .generation(),
         namespaced("", &["v1"], "ResourceQuota", "resourcequotas").short(&["quota"]).stored("resourcequotas").status(),
         namespaced("", &["v1"], "Secret", "secrets").stored("secrets"),
-        namespaced("", &["v1"], "ServiceAccount", "serviceaccounts").short(&["sa"]).stored("serviceaccounts").with("token", ("authentication.k8s.io", "v1", "TokenRequest"), &["create"]),
-        namespaced("", &["v1"], "Service", "services").short(&["svc"]).categories(&["all"]).stored("services/specs").with("proxy", ("", "", "ServiceProxyOptions"), &["create", "delete", "get", "patch", "update"]).status().create_on_update(),
-
-        cluster("apiregistration.k8s.io", &["v1"], "APIService", "apiservices").categories(&["api-extensions"]).stored("apiregistration.k8s.io/apiservices").status().conditional_update(),
-
+        namespaced("", &["v1"], "ServiceAccount", "serviceaccounts").short(&["sa"]).stored("serviceaccounts").with(
+            "token",
+            ("authentication.k8s.io", "v1", "TokenRequest"),
+            &["create"],
+        ),
+        namespaced("", &["v1"], "Service", "services")
+            .short(&["svc"])
+            .categories(&["all"])
+            .stored("services/specs")
+            .with("proxy", ("", "", "ServiceProxyOptions"), &["create", "delete", "get", "patch", "update"])
+            .status()
+            .create_on_update(),
+        cluster("apiregistration.k8s.io", &["v1"], "APIService", "apiservices")
+            .categories(&["api-extensions"])
+            .stored("apiregistration.k8s.io/apiservices")
+            .status()
+            .conditional_update(),
         namespaced("apps", &["v1"], "ControllerRevision", "controllerrevisions").stored("controllerrevisions"),
-        namespaced("apps", &["v1"], "DaemonSet", "daemonsets").short(&["ds"]).categories(&["all"]).stored("daemonsets").status().generation(),
-        namespaced("apps", &["v1"], "Deployment", "deployments").short(&["deploy"]).categories(&["all"]).stored("deployments").scale().status().generation(),
-        namespaced("apps", &["v1"], "ReplicaSet", "replicasets").short(&["rs"]).categories(&["all"]).stored("replicasets").scale().status().generation(),
-        namespaced("apps", &["v1"], "StatefulSet", "statefulsets").short(&["sts"]).categories(&["all"]).stored("statefulsets").scale().status().generation(),
-
-        namespaced("events.k8s.io", &["v1"], "Event", "events").short(&["ev"]).stored_as("events", "", "v1").create_on_update(),
-
+        namespaced("apps", &["v1"], "DaemonSet", "daemonsets")
+            .short(&["ds"])
+            .categories(&["all"])
+            .stored("daemonsets")
+            .status()
+            .generation(),
+        namespaced("apps", &["v1"], "Deployment", "deployments")
+            .short(&["deploy"])
+            .categories(&["all"])
+            .stored("deployments")
+            .scale()
+            .status()
+            .generation(),
+        namespaced("apps", &["v1"], "ReplicaSet", "replicasets")
+            .short(&["rs"])
+            .categories(&["all"])
+            .stored("replicasets")
+            .scale()
+            .status()
+            .generation(),
+        namespaced("apps", &["v1"], "StatefulSet", "statefulsets")
+            .short(&["sts"])
+            .categories(&["all"])
+            .stored("statefulsets")
+            .scale()
+            .status()
+            .generation(),
+        namespaced("events.k8s.io", &["v1"], "Event", "events")
+            .short(&["ev"])
+            .stored_as("events", "", "v1")
+            .create_on_update(),
         cluster("authentication.k8s.io", &["v1"], "SelfSubjectReview", "selfsubjectreviews").verbs(Verbs::CREATE),
         cluster("authentication.k8s.io", &["v1"], "TokenReview", "tokenreviews").verbs(Verbs::CREATE),
-
-        namespaced("authorization.k8s.io", &["v1"], "LocalSubjectAccessReview", "localsubjectaccessreviews").verbs(Verbs::CREATE),
-        cluster("authorization.k8s.io", &["v1"], "SelfSubjectAccessReview", "selfsubjectaccessreviews").verbs(Verbs::CREATE),
-        cluster("authorization.k8s.io", &["v1"], "SelfSubjectRulesReview", "selfsubjectrulesreviews").verbs(Verbs::CREATE),
+        namespaced("authorization.k8s.io", &["v1"], "LocalSubjectAccessReview", "localsubjectaccessreviews")
+            .verbs(Verbs::CREATE),
+        cluster("authorization.k8s.io", &["v1"], "SelfSubjectAccessReview", "selfsubjectaccessreviews")
+            .verbs(Verbs::CREATE),
+        cluster("authorization.k8s.io", &["v1"], "SelfSubjectRulesReview", "selfsubjectrulesreviews")
+            .verbs(Verbs::CREATE),
         cluster("authorization.k8s.io", &["v1"], "SubjectAccessReview", "subjectaccessreviews").verbs(Verbs::CREATE),
-
-        namespaced("autoscaling", &["v2", "v1"], "HorizontalPodAutoscaler", "horizontalpodautoscalers").short(&["hpa"]).categories(&["all"]).stored("horizontalpodautoscalers").status(),
-
-        namespaced("batch", &["v1"], "CronJob", "cronjobs").short(&["cj"]).categories(&["all"]).stored("cronjobs").status().generation(),
+        namespaced("autoscaling", &["v2", "v1"], "HorizontalPodAutoscaler", "horizontalpodautoscalers")
+            .short(&["hpa"])
+            .categories(&["all"])
+            .stored("horizontalpodautoscalers")
+            .status(),
+        namespaced("batch", &["v1"], "CronJob", "cronjobs")
+            .short(&["cj"])
+            .categories(&["all"])
+            .stored("cronjobs")
+            .status()
+            .generation(),
         namespaced("batch", &["v1"], "Job", "jobs").categories(&["all"]).stored("jobs").status().generation(),
-
-        cluster("certificates.k8s.io", &["v1"], "CertificateSigningRequest", "certificatesigningrequests").short(&["csr"]).stored("certificatesigningrequests").with("approval", ("", "", "CertificateSigningRequest"), &["get", "patch", "update"]).status(),
-
+        cluster("certificates.k8s.io", &["v1"], "CertificateSigningRequest", "certificatesigningrequests")
+            .short(&["csr"])
+            .stored("certificatesigningrequests")
+            .with("approval", ("", "", "CertificateSigningRequest"), &["get", "patch", "update"])
+            .status(),
         cluster("networking.k8s.io", &["v1"], "IngressClass", "ingressclasses").stored("ingressclasses").generation(),
-        namespaced("networking.k8s.io", &["v1"], "Ingress", "ingresses").short(&["ing"]).stored("ingress").status().generation(),
+        namespaced("networking.k8s.io", &["v1"], "Ingress", "ingresses")
+            .short(&["ing"])
+            .stored("ingress")
+            .status()
+            .generation(),
         cluster("networking.k8s.io", &["v1"], "IPAddress", "ipaddresses").short(&["ip"]).stored("ipaddresses"),
-        namespaced("networking.k8s.io", &["v1"], "NetworkPolicy", "networkpolicies").short(&["netpol"]).stored("networkpolicies").generation(),
+        namespaced("networking.k8s.io", &["v1"], "NetworkPolicy", "networkpolicies")
+            .short(&["netpol"])
+            .stored("networkpolicies")
+            .generation(),
         cluster("networking.k8s.io", &["v1"], "ServiceCIDR", "servicecidrs").stored("servicecidrs").status(),
-
-        namespaced("policy", &["v1"], "PodDisruptionBudget", "poddisruptionbudgets").short(&["pdb"]).stored("poddisruptionbudgets").status().generation().conditional_update(),
-
-        cluster("rbac.authorization.k8s.io", &["v1"], "ClusterRoleBinding", "clusterrolebindings").stored("clusterrolebindings").create_on_update(),
-        cluster("rbac.authorization.k8s.io", &["v1"], "ClusterRole", "clusterroles").stored("clusterroles").create_on_update(),
-        namespaced("rbac.authorization.k8s.io", &["v1"], "RoleBinding", "rolebindings").stored("rolebindings").create_on_update(),
+        namespaced("policy", &["v1"], "PodDisruptionBudget", "poddisruptionbudgets")
+            .short(&["pdb"])
+            .stored("poddisruptionbudgets")
+            .status()
+            .generation()
+            .conditional_update(),
+        cluster("rbac.authorization.k8s.io", &["v1"], "ClusterRoleBinding", "clusterrolebindings")
+            .stored("clusterrolebindings")
+            .create_on_update(),
+        cluster("rbac.authorization.k8s.io", &["v1"], "ClusterRole", "clusterroles")
+            .stored("clusterroles")
+            .create_on_update(),
+        namespaced("rbac.authorization.k8s.io", &["v1"], "RoleBinding", "rolebindings")
+            .stored("rolebindings")
+            .create_on_update(),
         namespaced("rbac.authorization.k8s.io", &["v1"], "Role", "roles").stored("roles").create_on_update(),
-
-        cluster("storage.k8s.io", &["v1"], "CSIDriver", "csidrivers").stored("csidrivers").generation().conditional_update(),
+        cluster("storage.k8s.io", &["v1"], "CSIDriver", "csidrivers")
+            .stored("csidrivers")
+            .generation()
+            .conditional_update(),
         cluster("storage.k8s.io", &["v1"], "CSINode", "csinodes").stored("csinodes").conditional_update(),
-        namespaced("storage.k8s.io", &["v1"], "CSIStorageCapacity", "csistoragecapacities").stored("csistoragecapacities").conditional_update(),
+        namespaced("storage.k8s.io", &["v1"], "CSIStorageCapacity", "csistoragecapacities")
+            .stored("csistoragecapacities")
+            .conditional_update(),
         cluster("storage.k8s.io", &["v1"], "StorageClass", "storageclasses").short(&["sc"]).stored("storageclasses"),
-        cluster("storage.k8s.io", &["v1"], "VolumeAttachment", "volumeattachments").stored("volumeattachments").status().conditional_update(),
-        cluster("storage.k8s.io", &["v1"], "VolumeAttributesClass", "volumeattributesclasses").short(&["vac"]).stored("volumeattributesclasses"),
-
-        cluster("admissionregistration.k8s.io", &["v1"], "MutatingAdmissionPolicy", "mutatingadmissionpolicies").categories(&["api-extensions"]).stored("mutatingadmissionpolicies").generation().conditional_update(),
-        cluster("admissionregistration.k8s.io", &["v1"], "MutatingAdmissionPolicyBinding", "mutatingadmissionpolicybindings").categories(&["api-extensions"]).stored("mutatingadmissionpolicybindings").generation().conditional_update(),
-        cluster("admissionregistration.k8s.io", &["v1"], "MutatingWebhookConfiguration", "mutatingwebhookconfigurations").categories(&["api-extensions"]).stored("mutatingwebhookconfigurations").generation().conditional_update(),
-        cluster("admissionregistration.k8s.io", &["v1"], "ValidatingAdmissionPolicy", "validatingadmissionpolicies").categories(&["api-extensions"]).stored("validatingadmissionpolicies").status().generation().conditional_update(),
-        cluster("admissionregistration.k8s.io", &["v1"], "ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings").categories(&["api-extensions"]).stored("validatingadmissionpolicybindings").generation().conditional_update(),
-        cluster("admissionregistration.k8s.io", &["v1"], "ValidatingWebhookConfiguration", "validatingwebhookconfigurations").categories(&["api-extensions"]).stored("validatingwebhookconfigurations").generation().conditional_update(),
-
-        cluster("apiextensions.k8s.io", &["v1"], "CustomResourceDefinition", "customresourcedefinitions").short(&["crd", "crds"]).categories(&["api-extensions"]).stored("apiextensions.k8s.io/customresourcedefinitions").status().generation().conditional_update(),
-
-        cluster("scheduling.k8s.io", &["v1"], "PriorityClass", "priorityclasses").short(&["pc"]).stored("priorityclasses").generation(),
-
-        namespaced("coordination.k8s.io", &["v1"], "Lease", "leases").stored("leases").create_on_update().conditional_update(),
-
-        cluster("node.k8s.io", &["v1"], "RuntimeClass", "runtimeclasses").stored("runtimeclasses").create_on_update().conditional_update(),
-
-        namespaced("discovery.k8s.io", &["v1"], "EndpointSlice", "endpointslices").stored("endpointslices").generation(),
-
+        cluster("storage.k8s.io", &["v1"], "VolumeAttachment", "volumeattachments")
+            .stored("volumeattachments")
+            .status()
+            .conditional_update(),
+        cluster("storage.k8s.io", &["v1"], "VolumeAttributesClass", "volumeattributesclasses")
+            .short(&["vac"])
+            .stored("volumeattributesclasses"),
+        cluster("admissionregistration.k8s.io", &["v1"], "MutatingAdmissionPolicy", "mutatingadmissionpolicies")
+            .categories(&["api-extensions"])
+            .stored("mutatingadmissionpolicies")
+            .generation()
+            .conditional_update(),
+        cluster(
+            "admissionregistration.k8s.io",
+            &["v1"],
+            "MutatingAdmissionPolicyBinding",
+            "mutatingadmissionpolicybindings",
+        )
+        .categories(&["api-extensions"])
+        .stored("mutatingadmissionpolicybindings")
+        .generation()
+        .conditional_update(),
+        cluster(
+            "admissionregistration.k8s.io",
+            &["v1"],
+            "MutatingWebhookConfiguration",
+            "mutatingwebhookconfigurations",
+        )
+        .categories(&["api-extensions"])
+        .stored("mutatingwebhookconfigurations")
+        .generation()
+        .conditional_update(),
+        cluster("admissionregistration.k8s.io", &["v1"], "ValidatingAdmissionPolicy", "validatingadmissionpolicies")
+            .categories(&["api-extensions"])
+            .stored("validatingadmissionpolicies")
+            .status()
+            .generation()
+            .conditional_update(),
+        cluster(
+            "admissionregistration.k8s.io",
+            &["v1"],
+            "ValidatingAdmissionPolicyBinding",
+            "validatingadmissionpolicybindings",
+        )
+        .categories(&["api-extensions"])
+        .stored("validatingadmissionpolicybindings")
+        .generation()
+        .conditional_update(),
+        cluster(
+            "admissionregistration.k8s.io",
+            &["v1"],
+            "ValidatingWebhookConfiguration",
+            "validatingwebhookconfigurations",
+        )
+        .categories(&["api-extensions"])
+        .stored("validatingwebhookconfigurations")
+        .generation()
+        .conditional_update(),
+        cluster("apiextensions.k8s.io", &["v1"], "CustomResourceDefinition", "customresourcedefinitions")
+            .short(&["crd", "crds"])
+            .categories(&["api-extensions"])
+            .stored("apiextensions.k8s.io/customresourcedefinitions")
+            .status()
+            .generation()
+            .conditional_update(),
+        cluster("scheduling.k8s.io", &["v1"], "PriorityClass", "priorityclasses")
+            .short(&["pc"])
+            .stored("priorityclasses")
+            .generation(),
+        namespaced("coordination.k8s.io", &["v1"], "Lease", "leases")
+            .stored("leases")
+            .create_on_update()
+            .conditional_update(),
+        cluster("node.k8s.io", &["v1"], "RuntimeClass", "runtimeclasses")
+            .stored("runtimeclasses")
+            .create_on_update()
+            .conditional_update(),
+        namespaced("discovery.k8s.io", &["v1"], "EndpointSlice", "endpointslices")
+            .stored("endpointslices")
+            .generation(),
         cluster("resource.k8s.io", &["v1"], "DeviceClass", "deviceclasses").stored("deviceclasses").generation(),
         namespaced("resource.k8s.io", &["v1"], "ResourceClaim", "resourceclaims").stored("resourceclaims").status(),
-        namespaced("resource.k8s.io", &["v1"], "ResourceClaimTemplate", "resourceclaimtemplates").stored("resourceclaimtemplates"),
+        namespaced("resource.k8s.io", &["v1"], "ResourceClaimTemplate", "resourceclaimtemplates")
+            .stored("resourceclaimtemplates"),
         cluster("resource.k8s.io", &["v1"], "ResourceSlice", "resourceslices").stored("resourceslices").generation(),
-
-        cluster("flowcontrol.apiserver.k8s.io", &["v1"], "FlowSchema", "flowschemas").stored("flowschemas").status().generation(),
-        cluster("flowcontrol.apiserver.k8s.io", &["v1"], "PriorityLevelConfiguration", "prioritylevelconfigurations").stored("prioritylevelconfigurations").status().generation(),
+        cluster("flowcontrol.apiserver.k8s.io", &["v1"], "FlowSchema", "flowschemas")
+            .stored("flowschemas")
+            .status()
+            .generation(),
+        cluster("flowcontrol.apiserver.k8s.io", &["v1"], "PriorityLevelConfiguration", "prioritylevelconfigurations")
+            .stored("prioritylevelconfigurations")
+            .status()
+            .generation(),
     ]
 }
 
@@ -225,4 +399,3 @@ mod tests {
         assert_eq!(rows.len(), 67);
     }
 }
-

@@ -76,8 +76,7 @@ pub struct Subresource {
 pub struct Verbs(pub &'static [&'static str]);
 
 impl Verbs {
-    pub const ALL: Verbs =
-        Verbs(&["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]);
+    pub const ALL: Verbs = Verbs(&["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]);
     pub const CREATE: Verbs = Verbs(&["create"]);
     pub const NO_DELETE_COLLECTION: Verbs = Verbs(&["create", "delete", "get", "list", "patch", "update", "watch"]);
     pub const READ: Verbs = Verbs(&["get", "list"]);

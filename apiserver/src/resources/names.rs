@@ -37,17 +37,6 @@ pub fn dns1123_subdomain(value: &str) -> Option<String> {
     })
 }
 
-/// RFC 1035 label: `my-name`, beginning with a letter.
-pub fn dns1035_label(value: &str) -> Option<String> {
-    if value.len() > 63 {
-        return Some("must be no more than 63 bytes".to_owned());
-    }
-    let valid = is_dns1123_label(value) && value.starts_with(|c: char| c.is_ascii_lowercase());
-    (!valid).then(|| {
-        "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')".to_owned()
-    })
-}
-
 /// A label or annotation key: `name` or `prefix/name`.
 pub fn qualified_name(value: &str) -> Option<String> {
     let name_fmt = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]";
@@ -200,7 +189,6 @@ mod tests {
         assert!(dns1123_subdomain("a..b").is_some());
         assert!(dns1123_label("A").is_some());
         assert_eq!(dns1123_label("a.b").unwrap(), "must not contain dots");
-        assert!(dns1035_label("1a").is_some());
         assert_eq!(qualified_name("example.com/My_Name"), None);
         assert!(qualified_name("/x").is_some());
         assert_eq!(label_value(""), None);

@@ -5,7 +5,7 @@ use hyper::body::Bytes;
 use serde_json::{Value, json};
 
 use crate::authn::User;
-use crate::authz::{Attributes, Decision};
+use crate::authz::Attributes;
 use crate::body::{self, Body, Expected, FieldValidation};
 use crate::context::{Context, Target};
 use crate::field::{ErrorList, Path};
@@ -96,11 +96,7 @@ pub fn access(context: &Context, target: &Target, bytes: &Bytes) -> Result<Respo
         let mut errors = ErrorList::default();
         let spec = Path::new("spec");
         let attributes = spec.child("resourceAttributes");
-        errors.invalid_str(
-            &attributes.child("namespace"),
-            &namespace,
-            "must match metadata.namespace",
-        );
+        errors.invalid_str(&attributes.child("namespace"), &namespace, "must match metadata.namespace");
         return Err(Status::invalid("authorization.k8s.io", kind, "", &errors));
     }
     let source = if is_resource { &about } else { &path };
@@ -117,9 +113,6 @@ pub fn access(context: &Context, target: &Target, bytes: &Bytes) -> Result<Respo
     };
     let decision = context.server.authorization.decide(&context.server, &attributes);
     let mut status = json!({"allowed": decision.is_allowed()});
-    if matches!(decision, Decision::Deny(_)) {
-        status["denied"] = true.into();
-    }
     if !decision.reason().is_empty() {
         status["reason"] = decision.reason().into();
     }
@@ -145,8 +138,8 @@ fn validate(kind: &str, spec: &Value, own: bool) -> Result<()> {
             "exactly one of nonResourceAttributes or resourceAttributes must be specified",
         );
     }
-    let nobody = spec["user"].as_str().unwrap_or_default().is_empty()
-        && spec["groups"].as_array().is_none_or(Vec::is_empty);
+    let nobody =
+        spec["user"].as_str().unwrap_or_default().is_empty() && spec["groups"].as_array().is_none_or(Vec::is_empty);
     if !own && nobody {
         errors.invalid_str(&path.child("user"), "", "at least one of user or group must be specified");
     }

@@ -75,9 +75,8 @@ impl Change for Bind<'_> {
     async fn make(&self, old: Option<&Value>) -> Result<Value> {
         let pods = GroupResource { group: "", resource: "pods" };
         let old = old.ok_or_else(|| Status::not_found(pods, self.name))?;
-        let conflict = |why: String| {
-            Status::conflict(GroupResource { group: "", resource: "pods/binding" }, self.name, why)
-        };
+        let conflict =
+            |why: String| Status::conflict(GroupResource { group: "", resource: "pods/binding" }, self.name, why);
         let uid = object::meta(self.binding, "uid");
         if !uid.is_empty() && uid != object::meta(old, "uid") {
             return Err(conflict(format!(

@@ -26,7 +26,8 @@ pub async fn evict(context: &Context, target: &Target, bytes: &Bytes) -> Result<
         return Err(Status::bad_request("name in URL does not match name in Eviction object"));
     }
     let pod = kubelet::pod(&context.server, &context.info.namespace, &context.info.name).await?;
-    let dry_run = options.dry_run || eviction["deleteOptions"]["dryRun"].as_array().is_some_and(|list| !list.is_empty());
+    let dry_run =
+        options.dry_run || eviction["deleteOptions"]["dryRun"].as_array().is_some_and(|list| !list.is_empty());
     let finished = matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed" | "Pending"));
     if !finished && !object::is_terminating(&pod) {
         take_from_budget(context, &pod, dry_run).await?;
@@ -128,11 +129,8 @@ fn selects(selector: &Value, object: &Value) -> bool {
         return false;
     }
     let labels = &object["metadata"]["labels"];
-    let equal = selector["matchLabels"]
-        .as_object()
-        .into_iter()
-        .flatten()
-        .all(|(key, value)| labels[key.as_str()] == *value);
+    let equal =
+        selector["matchLabels"].as_object().into_iter().flatten().all(|(key, value)| labels[key.as_str()] == *value);
     equal
         && selector["matchExpressions"].as_array().into_iter().flatten().all(|expression| {
             let key = expression["key"].as_str().unwrap_or_default();

@@ -10,9 +10,8 @@ use crate::kubelet;
 use crate::status::{Result, Status};
 
 /// The parameters of `PodLogOptions` that go to the kubelet.
-const LOG: &[&str] = &[
-    "follow", "limitBytes", "previous", "sinceSeconds", "sinceTime", "stream", "tailLines", "timestamps",
-];
+const LOG: &[&str] =
+    &["follow", "limitBytes", "previous", "sinceSeconds", "sinceTime", "stream", "tailLines", "timestamps"];
 
 pub async fn log(context: &Context) -> Result<Response<Body>> {
     let (pod, node) = scheduled(context).await?;
@@ -46,9 +45,7 @@ pub async fn log(context: &Context) -> Result<Response<Body>> {
 pub async fn stream(context: &Context, request: Request<Incoming>, kind: &str) -> Result<Response<Body>> {
     let (pod, node) = scheduled(context).await?;
     let info = &context.info;
-    let node = node.ok_or_else(|| {
-        Status::bad_request(format!("pod {} does not have a host assigned", info.name))
-    })?;
+    let node = node.ok_or_else(|| Status::bad_request(format!("pod {} does not have a host assigned", info.name)))?;
     let mut query = String::new();
     let path = if kind == "portForward" {
         for port in context.query.all("ports").flat_map(|ports| ports.split(',')) {

@@ -21,7 +21,9 @@ pub async fn proxy(context: &Context, target: &Target, request: Request<Incoming
         [name] => ("", name, ""),
         [name, port] => ("", name, port),
         [scheme, name, port] => (scheme, name, port),
-        _ => return Err(Status::bad_request(format!("invalid {} request {:?}", target.resource().singular, info.name))),
+        _ => {
+            return Err(Status::bad_request(format!("invalid {} request {:?}", target.resource().singular, info.name)));
+        }
     };
     if scheme == "https" {
         return Err(Status::bad_gateway("proxying to https backends is not supported yet"));
@@ -96,12 +98,16 @@ fn service_address(context: &Context, name: &str, port: &str) -> Result<(String,
     let scope =
         apiserver_watch_cache::Scope::all().namespace(namespace.as_str()).label("kubernetes.io/service-name", name);
     for slice in objects.cache.snapshot().list(&scope, None) {
-        let Some(tree) = slice.json().ok().and_then(|json| serde_json::from_slice::<Value>(json).ok()) else { continue };
+        let Some(tree) = slice.json().ok().and_then(|json| serde_json::from_slice::<Value>(json).ok()) else {
+            continue;
+        };
         let number = tree["ports"]
             .as_array()
             .into_iter()
             .flatten()
-            .find(|candidate| candidate["name"].as_str().unwrap_or_default() == wanted["name"].as_str().unwrap_or_default())
+            .find(|candidate| {
+                candidate["name"].as_str().unwrap_or_default() == wanted["name"].as_str().unwrap_or_default()
+            })
             .and_then(|port| port["port"].as_u64())
             .and_then(|number| u16::try_from(number).ok());
         let ready = tree["endpoints"]

@@ -38,10 +38,18 @@ pub async fn request(context: &Context, bytes: &Bytes) -> Result<Response<Body>>
     let path = Path::new("spec");
     let mut errors = ErrorList::default();
     if seconds < 600 {
-        errors.invalid(&path.child("expirationSeconds"), &seconds.into(), "may not specify a duration less than 10 minutes");
+        errors.invalid(
+            &path.child("expirationSeconds"),
+            &seconds.into(),
+            "may not specify a duration less than 10 minutes",
+        );
     }
     if seconds > 1 << 32 {
-        errors.invalid(&path.child("expirationSeconds"), &seconds.into(), "may not specify a duration larger than 2^32 seconds");
+        errors.invalid(
+            &path.child("expirationSeconds"),
+            &seconds.into(),
+            "may not specify a duration larger than 2^32 seconds",
+        );
     }
     if !errors.is_empty() {
         return Err(Status::invalid("authentication.k8s.io", "TokenRequest", "", &errors));
@@ -83,7 +91,10 @@ async fn bound(context: &Context, reference: &Value) -> Result<Bound> {
         ("v1", "Secret") => ("secrets", context.info.namespace.as_str()),
         ("v1", "Node") => ("nodes", ""),
         (version, kind) => {
-            return Err(Status::bad_request(format!("cannot bind token for serviceaccount {:?} to object of type {version}, Kind={kind}", context.info.name)));
+            return Err(Status::bad_request(format!(
+                "cannot bind token for serviceaccount {:?} to object of type {version}, Kind={kind}",
+                context.info.name
+            )));
         }
     };
     let of = GroupResource { group: "", resource };
@@ -94,7 +105,10 @@ async fn bound(context: &Context, reference: &Value) -> Result<Bound> {
         return Err(Status::conflict(
             of,
             text("name"),
-            format_args!("the UID in the bound object reference ({}) does not match the UID in record. The object might have been deleted and then recreated", text("uid")),
+            format_args!(
+                "the UID in the bound object reference ({}) does not match the UID in record. The object might have been deleted and then recreated",
+                text("uid")
+            ),
         ));
     }
     let own = Ref { name: text("name").to_owned(), uid: uid.to_owned() };

@@ -60,10 +60,9 @@ pub async fn create_object(
             name: &name,
             subresource: "",
             old: None,
-            dry_run: options.dry_run,
         };
         admission::admit(&attributes, &mut object).await?;
-        target.to_storage(&mut object);
+        target.convert_to_storage(&mut object);
         resource.hooks.prepare_for_create(&mut object, &target.request(context));
         object::set_meta(&mut object, "generation", resource.generation.then(|| 1.into()));
         validate(target, &target.request(context), &object)?;
@@ -78,14 +77,14 @@ pub async fn create_object(
             if objects.read(&objects.key(&namespace, &name)).await?.is_some() {
                 return Err(Status::already_exists(target.group_resource(), &name));
             }
-            target.from_storage(&mut object);
+            target.convert_from_storage(&mut object);
             return Ok(object);
         }
         match objects.create(&objects.key(&namespace, &name), &object).await {
             Ok(Created::Done(revision)) => {
                 let mut object = objects.written(&objects.key(&namespace, &name), object, revision)?;
                 object::set_meta(&mut object, "resourceVersion", Some(revision.to_string().into()));
-                target.from_storage(&mut object);
+                target.convert_from_storage(&mut object);
                 return Ok(object);
             }
             Ok(Created::Exists) => {
@@ -132,7 +131,8 @@ fn refuse_privileged(context: &Context, target: &Target, object: &Value) -> Resu
         for (index, container) in object["spec"][list].as_array().into_iter().flatten().enumerate() {
             if container["securityContext"]["privileged"] == Value::Bool(true) {
                 let container = path.index(index);
-                errors.forbidden(&container.child("securityContext").child("privileged"), "disallowed by cluster policy");
+                errors
+                    .forbidden(&container.child("securityContext").child("privileged"), "disallowed by cluster policy");
             }
         }
     }

@@ -126,8 +126,7 @@ fn decode(context: &Context, bytes: &Bytes) -> Result<Value> {
         }
         _ => bytes.to_vec(),
     };
-    let meta = apiserver_schema::json::type_meta(&json)
-        .map_err(|error| Status::bad_request(error.to_string()))?;
+    let meta = apiserver_schema::json::type_meta(&json).map_err(|error| Status::bad_request(error.to_string()))?;
     if !matches!(meta.kind.as_str(), "" | "DeleteOptions") {
         return Err(Status::bad_request(format!(
             "no kind {:?} is registered for version {:?} in scheme \"k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme/register.go:27\"",
@@ -210,7 +209,6 @@ pub async fn delete_object(
                 name,
                 subresource: "",
                 old: Some(&old),
-                dry_run: options.dry_run,
             };
             admission::admit(&attributes, &mut Value::Null).await?;
             admission::validate(&attributes, &Value::Null).await?;
@@ -219,7 +217,7 @@ pub async fn delete_object(
         let marked = mark(target, &old, options);
         let answer = |mut object: Value, revision: i64| {
             object::set_meta(&mut object, "resourceVersion", Some(revision.to_string().into()));
-            target.from_storage(&mut object);
+            target.convert_from_storage(&mut object);
             object
         };
         let outcome = match &marked {

@@ -126,7 +126,7 @@ async fn attempt(
     let name = context.info.name.as_str();
     let subresource = context.info.subresource.as_str();
     let mut old_in_version = old.clone();
-    target.from_storage(&mut old_in_version);
+    target.convert_from_storage(&mut old_in_version);
     let mut object = change.make(Some(&old_in_version)).await?;
     let conditional = change.is_conditional(&object);
     check_preconditions(target, &object, old, name)?;
@@ -139,10 +139,9 @@ async fn attempt(
         name,
         subresource,
         old: Some(old),
-        dry_run: options.dry_run,
     };
     admission::admit(&attributes, &mut object).await?;
-    target.to_storage(&mut object);
+    target.convert_to_storage(&mut object);
     before_update(target, &target.request(context), &mut object, old)?;
     // From here on the object is compared with what is stored, which has a version.
     object::set_meta(&mut object, "resourceVersion", old["metadata"].get("resourceVersion").cloned());
@@ -155,7 +154,7 @@ async fn attempt(
     }
     if options.dry_run {
         undo.run(context).await;
-        target.from_storage(&mut object);
+        target.convert_from_storage(&mut object);
         return Ok(Attempt::Done(object));
     }
     // The last finalizer of an object being deleted is gone: the update is its end.
@@ -165,7 +164,7 @@ async fn attempt(
         if !live {
             return Ok(Attempt::Stale);
         }
-        target.from_storage(&mut object);
+        target.convert_from_storage(&mut object);
         object::set_meta(&mut object, "resourceVersion", Some(revision.to_string().into()));
         return Ok(Attempt::Done(object));
     } else {
@@ -178,7 +177,7 @@ async fn attempt(
             }
             let mut object = objects.written(key, object, revision)?;
             object::set_meta(&mut object, "resourceVersion", Some(revision.to_string().into()));
-            target.from_storage(&mut object);
+            target.convert_from_storage(&mut object);
             Ok(Attempt::Done(object))
         }
         Ok(replaced) => {

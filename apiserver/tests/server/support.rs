@@ -340,13 +340,10 @@ impl Watch {
     }
 
     /// The next event, which must be of this type; answers its object.
-    #[track_caller]
-    pub fn expect<'a>(&'a mut self, kind: &'a str) -> impl Future<Output = Value> + 'a {
-        async move {
-            let event = self.next().await.expect("the watch goes on");
-            assert_eq!(event["type"], kind, "{event}");
-            event["object"].clone()
-        }
+    pub async fn expect<'a>(&'a mut self, kind: &'a str) -> Value {
+        let event = self.next().await.expect("the watch goes on");
+        assert_eq!(event["type"], kind, "{event}");
+        event["object"].clone()
     }
 }
 

@@ -73,7 +73,10 @@ fn dns(context: &Context) -> Result<()> {
     let namespace = &context.namespace;
     for name in ["hello".to_owned(), format!("hello.{namespace}"), format!("hello.{namespace}.svc.cluster.local")] {
         context.until(&format!("http://{name} answers"), 20, || {
-            contains(&context.shell("client", &format!("busybox timeout 5 wget -q -O - http://{name}/"))?, "hello from hello-")
+            contains(
+                &context.shell("client", &format!("busybox timeout 5 wget -q -O - http://{name}/"))?,
+                "hello from hello-",
+            )
         })?;
     }
     let found = context.shell("client", "nslookup kubernetes.default.svc.cluster.local")?;

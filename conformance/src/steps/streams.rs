@@ -123,7 +123,8 @@ fn terminal(context: &Context) -> Result<()> {
 
 fn attach(context: &Context) -> Result<()> {
     let script = "while read line; do echo got $line; [ \"$line\" = end ] && exit 0; done; sleep 1000";
-    let pod = context.pod("reader", script, json!({"stdin": true, "stdinOnce": true}), json!({"restartPolicy": "Never"}));
+    let pod =
+        context.pod("reader", script, json!({"stdin": true, "stdinOnce": true}), json!({"restartPolicy": "Never"}));
     context.start(&pod)?;
     let ended = context.ended_with_input(&["attach", "-i", "reader"], "one\ntwo\nend\n")?;
     contains(&ended.stdout, "got one")?;

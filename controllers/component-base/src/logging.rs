@@ -14,8 +14,7 @@ pub fn init(verbosity: u8) {
 /// The filter of a verbosity: the chatter of transport crates only from 8 (klog's level for request bodies) on.
 /// The client's own line about a failed request says less than the caller's, which always follows.
 fn directives(verbosity: u8) -> String {
-    let quiet =
-        "hyper=warn,hyper_util=warn,h2=warn,rustls=warn,tower=warn,kube=warn,kube_client=warn,kube_client::client::builder=off,kube_runtime=warn";
+    let quiet = "hyper=warn,hyper_util=warn,h2=warn,rustls=warn,tower=warn,kube=warn,kube_client=warn,kube_client::client::builder=off,kube_runtime=warn";
     match verbosity {
         0..=1 => format!("info,{quiet}"),
         2..=5 => format!("debug,{quiet}"),

@@ -107,16 +107,12 @@ impl Hooks for Secret {
             }
             "kubernetes.io/dockercfg" => docker(data, ".dockercfg", is_json(".dockercfg"), errors),
             "kubernetes.io/dockerconfigjson" => docker(data, ".dockerconfigjson", is_json(".dockerconfigjson"), errors),
-            "kubernetes.io/basic-auth" => {
-                if data["username"].is_null() && data["password"].is_null() {
-                    errors.required(&at.key("username"), "");
-                    errors.required(&at.key("password"), "");
-                }
+            "kubernetes.io/basic-auth" if data["username"].is_null() && data["password"].is_null() => {
+                errors.required(&at.key("username"), "");
+                errors.required(&at.key("password"), "");
             }
-            "kubernetes.io/ssh-auth" => {
-                if decoded(&data["ssh-privatekey"]).is_empty() {
-                    errors.required(&at.key("ssh-privatekey"), "");
-                }
+            "kubernetes.io/ssh-auth" if decoded(&data["ssh-privatekey"]).is_empty() => {
+                errors.required(&at.key("ssh-privatekey"), "");
             }
             "kubernetes.io/tls" => {
                 for key in ["tls.crt", "tls.key"] {

@@ -325,10 +325,10 @@ fn policy_peer(peer: &Value, at: &Path<'_>, errors: &mut ErrorList) {
             let at = list.index(index);
             cidr(text(except), &at, errors);
             let parse = |value: &Value| text(value).parse::<ipnet::IpNet>().ok();
-            if let (Some(outer), Some(inner)) = (parse(&block["cidr"]), parse(except)) {
-                if !outer.contains(&inner.addr()) || outer.prefix_len() >= inner.prefix_len() {
-                    errors.invalid_str(&at, text(except), "must be a strict subset of `cidr`");
-                }
+            if let (Some(outer), Some(inner)) = (parse(&block["cidr"]), parse(except))
+                && (!outer.contains(&inner.addr()) || outer.prefix_len() >= inner.prefix_len())
+            {
+                errors.invalid_str(&at, text(except), "must be a strict subset of `cidr`");
             }
         }
     }

@@ -124,10 +124,10 @@ fn cluster_ip_is_kept(object: &Value, old: &Value, errors: &mut ErrorList) {
     let (spec, before) = (&object["spec"], &old["spec"]);
     let at = Path::new("spec");
     let (now, was) = (&items(&spec["clusterIPs"]).first(), &items(&before["clusterIPs"]).first());
-    if let (Some(now), Some(was)) = (now, was) {
-        if now != was {
-            errors.invalid(&at.child("clusterIPs").index(0), &json!([now]), "may not change once set");
-        }
+    if let (Some(now), Some(was)) = (now, was)
+        && now != was
+    {
+        errors.invalid(&at.child("clusterIPs").index(0), &json!([now]), "may not change once set");
     }
     let (now, was) = (text(&spec["clusterIP"]), text(&before["clusterIP"]));
     if !now.is_empty()

@@ -111,19 +111,15 @@ fn details(
     errors: &mut ErrorList,
 ) {
     match kind {
-        "emptyDir" => {
-            if Quantity::parse(text(&source["sizeLimit"])).is_ok_and(|size| size.sign() < 0) {
-                errors.forbidden(&at.child("sizeLimit"), "SizeLimit field must be a valid resource quantity");
-            }
+        "emptyDir" if Quantity::parse(text(&source["sizeLimit"])).is_ok_and(|size| size.sign() < 0) => {
+            errors.forbidden(&at.child("sizeLimit"), "SizeLimit field must be a valid resource quantity");
         }
         "hostPath" => {
             host_path(source, at, errors);
         }
         "gitRepo" => descending_path(text(&source["directory"]), &at.child("directory"), errors),
-        "nfs" => {
-            if !text(&source["path"]).starts_with('/') {
-                errors.invalid_str(&at.child("path"), text(&source["path"]), "must be an absolute path");
-            }
+        "nfs" if !text(&source["path"]).starts_with('/') => {
+            errors.invalid_str(&at.child("path"), text(&source["path"]), "must be an absolute path");
         }
         "secret" | "configMap" => {
             mode(&source["defaultMode"], &at.child("defaultMode"), errors);
@@ -155,14 +151,11 @@ fn details(
                 volume::claim_spec(&template["spec"], &path.child("spec"), errors);
             }
             let claim = format!("{pod_name}-{}", text(&volume["name"]));
-            if !pod_name.is_empty() && !text(&volume["name"]).is_empty() {
-                if let Some(problem) = names::dns1123_subdomain(&claim) {
-                    errors.invalid_str(
-                        &at.child("name"),
-                        text(&volume["name"]),
-                        format!("PVC name {claim:?}: {problem}"),
-                    );
-                }
+            if !pod_name.is_empty()
+                && !text(&volume["name"]).is_empty()
+                && let Some(problem) = names::dns1123_subdomain(&claim)
+            {
+                errors.invalid_str(&at.child("name"), text(&volume["name"]), format!("PVC name {claim:?}: {problem}"));
             }
         }
         "image" => {
