@@ -45,6 +45,10 @@ pub async fn serve(
         Err(_) => body::status(&Status::internal("the server met an unexpected condition")),
     };
     drop(in_flight);
+    if method == Method::HEAD {
+        // HTTP/2 takes a body after HEAD as a broken protocol.
+        *response.body_mut() = body::full("");
+    }
     let headers = response.headers_mut();
     headers.insert(AUDIT_ID, audit_id);
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache, private"));
