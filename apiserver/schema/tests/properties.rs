@@ -109,7 +109,8 @@ proptest! {
         }
     }
 
-    /// Whatever a damaged message still says, transcoding it gives what decoding and encoding gives.
+    /// Whatever a damaged message still says, transcoding it gives what decoding and encoding gives, but for the
+    /// order of members in free-form JSON: the message's own bytes keep theirs, a tree sorts them.
     #[test]
     fn damaged_protobuf(builtin in any_builtin(), edits in prop::collection::vec((any::<u16>(), any::<u8>()), 1..4)) {
         let mut message = protobuf::message(builtin.ty, &filled::object(builtin.ty, "", ""));
@@ -126,8 +127,9 @@ proptest! {
         if protobuf::to_json(builtin.ty, "v1", "Kind", &message, &mut text).is_ok()
             && let Ok(value) = protobuf::decode_object(builtin.ty, "v1", "Kind", &message)
         {
-            let encoded = json::to_vec(builtin.ty, &value);
-            prop_assert_eq!(String::from_utf8_lossy(&encoded), String::from_utf8_lossy(&text));
+            let encoded: Value = serde_json::from_slice(&json::to_vec(builtin.ty, &value)).unwrap();
+            let transcoded: Value = serde_json::from_slice(&text).unwrap();
+            prop_assert_eq!(encoded, transcoded);
         }
     }
 
