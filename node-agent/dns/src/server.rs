@@ -109,10 +109,12 @@ impl Answerer {
             // Negative answers say in the SOA how long they hold.
             response.add_authorities(wire::soa(&zone));
         }
-        // Clients take the first: each should be it in turn.
-        let count = response.answers.len();
-        if count > 1 && follows {
-            response.answers.rotate_left(usize::from(request.metadata.id) % count);
+        // Clients take the first address: each should be it in turn. Aliases stay in front, where clients follow them.
+        let aliases = response.answers.iter().take_while(|record| record.record_type() == RecordType::CNAME).count();
+        let addresses = &mut response.answers[aliases..];
+        if addresses.len() > 1 && follows {
+            let count = addresses.len();
+            addresses.rotate_left(usize::from(request.metadata.id) % count);
         }
         Own::Message(Box::new(response))
     }
