@@ -121,7 +121,7 @@ impl Server {
             authentication: Authentication::new(flags)?,
             authorization: Authorization::new(flags)?,
             admission,
-            allocations: Allocations::new(service_ranges),
+            allocations: Allocations::new(service_ranges)?,
             metrics: Metrics::new()?,
             max_in_flight: MaxInFlight::new(flags.max_requests_inflight, flags.max_mutating_requests_inflight),
             kubelets: Kubelets::new(flags)?,

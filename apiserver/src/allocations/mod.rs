@@ -4,9 +4,13 @@
 use serde_json::Value;
 
 use crate::context::{Context, Target};
+use crate::server::Server;
 use crate::status::Result;
 
+mod bitmap;
+mod node_ports;
 mod service;
+mod service_ports;
 
 pub use service::ServiceRanges;
 
@@ -15,15 +19,23 @@ pub struct Allocations {
     services: service::Services,
 }
 
-/// What to give back if the write does not happen.
+/// What a write took, to give back if it does not happen, and what it lets go once it has happened.
 #[derive(Default)]
-pub struct Undo {
-    services: Vec<service::Taken>,
+pub struct Transaction {
+    taken: Vec<service::Taken>,
+    freed: Vec<service::Taken>,
 }
 
 impl Allocations {
-    pub fn new(ranges: ServiceRanges) -> Self {
-        Allocations { services: service::Services::new(ranges) }
+    /// # Errors
+    /// What is kept cannot be encoded.
+    pub fn new(ranges: ServiceRanges) -> anyhow::Result<Self> {
+        Ok(Allocations { services: service::Services::new(ranges)? })
+    }
+
+    /// Makes what is recorded as taken agree with the objects there are: at start and now and then.
+    pub async fn repair(&self, server: &Server) -> Result<()> {
+        self.services.repair(server).await
     }
 
     pub async fn before_create(
@@ -32,11 +44,11 @@ impl Allocations {
         target: &Target,
         object: &mut Value,
         dry_run: bool,
-    ) -> Result<Undo> {
+    ) -> Result<Transaction> {
         if is_service(target) {
             return self.services.allocate(&context.server, object, None, dry_run).await;
         }
-        Ok(Undo::default())
+        Ok(Transaction::default())
     }
 
     pub async fn before_update(
@@ -46,11 +58,11 @@ impl Allocations {
         object: &mut Value,
         old: &Value,
         dry_run: bool,
-    ) -> Result<Undo> {
+    ) -> Result<Transaction> {
         if is_service(target) && context.info.subresource.is_empty() {
             return self.services.allocate(&context.server, object, Some(old), dry_run).await;
         }
-        Ok(Undo::default())
+        Ok(Transaction::default())
     }
 
     /// Gives back all that a deleted object had.
@@ -61,11 +73,15 @@ impl Allocations {
     }
 }
 
-impl Undo {
-    pub async fn run(self, context: &Context) {
-        for taken in self.services {
-            taken.give_back(&context.server).await;
-        }
+impl Transaction {
+    /// The write did not happen.
+    pub async fn revert(self, context: &Context) {
+        context.server.allocations.services.give_back(&context.server, self.taken).await;
+    }
+
+    /// The write happened.
+    pub async fn commit(self, context: &Context) {
+        context.server.allocations.services.give_back(&context.server, self.freed).await;
     }
 }
 

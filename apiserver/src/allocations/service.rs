@@ -3,15 +3,15 @@
 //! An address is taken by creating the `IPAddress` object of its name, which only one writer can do; upstream
 //! does the same (KEP-1880). A node port is free when no service has it.
 
-use std::collections::HashSet;
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
-use parking_lot::Mutex;
 use rand::Rng;
 use serde_json::{Value, json};
 
-use super::Undo;
+use super::Transaction;
+use super::node_ports::NodePorts;
+use super::service_ports;
 use crate::field::{ErrorList, Path};
 use crate::object;
 use crate::server::Server;
@@ -36,30 +36,33 @@ impl ServiceRanges {
 
 pub struct Services {
     ranges: ServiceRanges,
-    /// Node ports given out whose services the cache may not show yet.
-    ports_in_flight: Mutex<HashSet<u16>>,
+    node_ports: NodePorts,
 }
 
-/// Something taken for a service that is not stored yet.
+/// Something taken for a service.
 pub enum Taken {
     Address(String),
-    Port(u16),
-}
-
-impl Taken {
-    pub async fn give_back(self, server: &Server) {
-        match self {
-            Taken::Address(address) => free_address(server, &address).await,
-            Taken::Port(port) => {
-                server.allocations.services.ports_in_flight.lock().remove(&port);
-            }
-        }
-    }
+    Ports(Vec<u16>),
 }
 
 impl Services {
-    pub fn new(ranges: ServiceRanges) -> Self {
-        Services { ranges, ports_in_flight: Mutex::default() }
+    pub fn new(ranges: ServiceRanges) -> anyhow::Result<Self> {
+        let node_ports = NodePorts::new(ranges.node_ports)?;
+        Ok(Services { ranges, node_ports })
+    }
+
+    /// Gives back what a write took and did not use, or what it let go.
+    pub async fn give_back(&self, server: &Server, taken: Vec<Taken>) {
+        for taken in taken {
+            match taken {
+                Taken::Address(address) => free_address(server, &address).await,
+                Taken::Ports(ports) => {
+                    if let Err(status) = self.node_ports.release(&*server.store, &ports).await {
+                        tracing::warn!(?ports, error = status.message, "node ports were not freed; the repair will");
+                    }
+                }
+            }
+        }
     }
 
     /// Completes a service's addresses and ports; `old` is the service before an update.
@@ -69,14 +72,12 @@ impl Services {
         service: &mut Value,
         old: Option<&Value>,
         dry_run: bool,
-    ) -> Result<Undo> {
-        let mut undo = Undo::default();
-        match self.complete(server, service, old, dry_run, &mut undo).await {
-            Ok(()) => Ok(undo),
+    ) -> Result<Transaction> {
+        let mut transaction = Transaction::default();
+        match self.complete(server, service, old, dry_run, &mut transaction).await {
+            Ok(()) => Ok(transaction),
             Err(refused) => {
-                for taken in undo.services {
-                    taken.give_back(server).await;
-                }
+                self.give_back(server, transaction.taken).await;
                 Err(refused)
             }
         }
@@ -88,7 +89,7 @@ impl Services {
         service: &mut Value,
         old: Option<&Value>,
         dry_run: bool,
-        undo: &mut Undo,
+        transaction: &mut Transaction,
     ) -> Result<()> {
         let kind = service["spec"]["type"].as_str().unwrap_or("ClusterIP").to_owned();
         if let Some(old) = old {
@@ -98,16 +99,15 @@ impl Services {
             for field in ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"] {
                 remove(&mut service["spec"], field);
             }
-        } else {
-            self.address(server, service, old, dry_run, undo).await?;
-        }
-        if matches!(kind.as_str(), "NodePort" | "LoadBalancer") {
-            self.ports(server, service, old, undo)?;
-        } else {
-            for port in service["spec"]["ports"].as_array_mut().into_iter().flatten() {
-                remove(port, "nodePort");
+            if !dry_run {
+                transaction.freed.extend(old.and_then(address_of).map(Taken::Address));
             }
+        } else {
+            self.address(server, service, old, dry_run, transaction).await?;
         }
+        let ports = self.node_ports.assign(&*server.store, service, old, dry_run).await?;
+        transaction.taken.push(Taken::Ports(ports.taken));
+        transaction.freed.push(Taken::Ports(ports.freed));
         Ok(())
     }
 
@@ -117,7 +117,7 @@ impl Services {
         service: &mut Value,
         old: Option<&Value>,
         dry_run: bool,
-        undo: &mut Undo,
+        transaction: &mut Transaction,
     ) -> Result<()> {
         let given = service["spec"]["clusterIP"].as_str().unwrap_or_default().to_owned();
         let given = if given.is_empty() {
@@ -129,9 +129,9 @@ impl Services {
         let address = if given == "None" || (!given.is_empty() && given == had) {
             given
         } else if given.is_empty() {
-            self.any_address(server, service, dry_run, undo).await?
+            self.any_address(server, service, dry_run, transaction).await?
         } else {
-            self.this_address(server, service, &given, dry_run, undo).await?;
+            self.this_address(server, service, &given, dry_run, transaction).await?;
             given
         };
         let spec = &mut service["spec"];
@@ -147,7 +147,13 @@ impl Services {
     }
 
     /// Takes a free address, from the upper part of the range first: the lower is for those who choose.
-    async fn any_address(&self, server: &Server, service: &Value, dry_run: bool, undo: &mut Undo) -> Result<String> {
+    async fn any_address(
+        &self,
+        server: &Server,
+        service: &Value,
+        dry_run: bool,
+        transaction: &mut Transaction,
+    ) -> Result<String> {
         let network = self.ranges.addresses.network().to_bits();
         let size = 1u32 << (32 - u32::from(self.ranges.addresses.prefix_len())).min(31);
         let usable = size.saturating_sub(2).max(1);
@@ -163,7 +169,7 @@ impl Services {
                 return Ok(address);
             }
             if take_address(server, service, &address).await? {
-                undo.services.push(Taken::Address(address.clone()));
+                transaction.taken.push(Taken::Address(address.clone()));
                 return Ok(address);
             }
         }
@@ -176,7 +182,7 @@ impl Services {
         service: &Value,
         address: &str,
         dry_run: bool,
-        undo: &mut Undo,
+        transaction: &mut Transaction,
     ) -> Result<()> {
         let refuse = |why: &str| {
             let mut errors = ErrorList::default();
@@ -205,78 +211,31 @@ impl Services {
         if !take_address(server, service, address).await? {
             return refuse("provided IP is already allocated");
         }
-        undo.services.push(Taken::Address(address.to_owned()));
-        Ok(())
-    }
-
-    fn ports(&self, server: &Server, service: &mut Value, old: Option<&Value>, undo: &mut Undo) -> Result<()> {
-        let (low, high) = self.ranges.node_ports;
-        let own: Vec<u64> = old.map(node_ports).unwrap_or_default();
-        let mut used: HashSet<u16> = HashSet::new();
-        for other in server.list_cached("", "services")? {
-            used.extend(node_ports(&other).into_iter().filter_map(|port| u16::try_from(port).ok()));
-        }
-        let mut in_flight = self.ports_in_flight.lock();
-        // What the cache shows by now need not be remembered here.
-        in_flight.retain(|port| !used.contains(port));
-        let mut given: Vec<(u16, String)> = Vec::new();
-        let name = object::meta(service, "name").to_owned();
-        for (index, port) in service["spec"]["ports"].as_array_mut().into_iter().flatten().enumerate() {
-            let protocol = port["protocol"].as_str().unwrap_or("TCP").to_owned();
-            let wanted = port["nodePort"].as_u64().unwrap_or_default();
-            let refuse = |why: &str| {
-                let mut errors = ErrorList::default();
-                let spec = Path::new("spec");
-                let ports = spec.child("ports");
-                errors.invalid(&ports.index(index).child("nodePort"), &wanted.into(), why);
-                Err(Status::invalid("", "Service", &name, &errors))
-            };
-            if wanted != 0 {
-                let Some(number) = u16::try_from(wanted).ok().filter(|number| (low..=high).contains(number)) else {
-                    return refuse(&format!(
-                        "provided port is not in the valid range. The range of valid ports is {low}-{high}"
-                    ));
-                };
-                // One number may serve two protocols of one service.
-                let shared = given.iter().any(|(other, with)| *other == number && *with != protocol);
-                if !own.contains(&wanted) && !shared && (used.contains(&number) || !in_flight.insert(number)) {
-                    return refuse("provided port is already allocated");
-                }
-                if !own.contains(&wanted) && !shared {
-                    undo.services.push(Taken::Port(number));
-                }
-                given.push((number, protocol));
-                continue;
-            }
-            let count = u32::from(high - low) + 1;
-            let start = rand::rng().random_range(0..count);
-            let free = (0..count)
-                .map(|step| low + ((start + step) % count) as u16)
-                .find(|number| !used.contains(number) && !in_flight.contains(number));
-            let Some(number) = free else {
-                return Err(Status::internal("failed to allocate a nodePort: range is full"));
-            };
-            in_flight.insert(number);
-            undo.services.push(Taken::Port(number));
-            given.push((number, protocol));
-            port["nodePort"] = number.into();
-        }
+        transaction.taken.push(Taken::Address(address.to_owned()));
         Ok(())
     }
 
     /// Gives back what a deleted service had.
     pub async fn release(&self, server: &Server, service: &Value) {
-        if let Some(address) = service["spec"]["clusterIP"].as_str().filter(|address| !matches!(*address, "" | "None"))
-        {
-            free_address(server, address).await;
-        }
-        let mut in_flight = self.ports_in_flight.lock();
-        for port in node_ports(service) {
-            if let Ok(port) = u16::try_from(port) {
-                in_flight.remove(&port);
-            }
-        }
+        let mut had: Vec<Taken> = address_of(service).into_iter().map(Taken::Address).collect();
+        had.push(Taken::Ports(service_ports::ports_of(service)));
+        self.give_back(server, had).await;
     }
+
+    /// Makes what is recorded as taken agree with the services there are.
+    pub async fn repair(&self, server: &Server) -> Result<()> {
+        self.node_ports
+            .repair(&*server.store, async || {
+                server.objects("", "services")?.consistent().await?;
+                server.list_cached("", "services")
+            })
+            .await
+    }
+}
+
+fn address_of(service: &Value) -> Option<String> {
+    let address = service["spec"]["clusterIP"].as_str();
+    address.filter(|address| !matches!(*address, "" | "None")).map(str::to_owned)
 }
 
 /// What a client that leaves it out means to keep.
@@ -292,29 +251,7 @@ fn keep_allocated(service: &mut Value, old: &Value, kind: &str) {
             }
         }
     }
-    let has_ports = |kind: &str| matches!(kind, "NodePort" | "LoadBalancer");
-    if !has_ports(kind) || !has_ports(old_kind) {
-        return;
-    }
-    let same = |a: &Value, b: &Value| a["port"] == b["port"] && a["protocol"] == b["protocol"];
-    let old_ports = old["spec"]["ports"].as_array().cloned().unwrap_or_default();
-    for port in service["spec"]["ports"].as_array_mut().into_iter().flatten() {
-        if port["nodePort"].as_u64().unwrap_or_default() == 0
-            && let Some(before) = old_ports.iter().find(|before| same(before, port))
-            && !before["nodePort"].is_null()
-        {
-            port["nodePort"] = before["nodePort"].clone();
-        }
-    }
-}
-
-fn node_ports(service: &Value) -> Vec<u64> {
-    let ports = service["spec"]["ports"].as_array().into_iter().flatten();
-    ports
-        .filter_map(|port| port["nodePort"].as_u64())
-        .chain(service["spec"]["healthCheckNodePort"].as_u64())
-        .filter(|port| *port != 0)
-        .collect()
+    service_ports::keep(service, old);
 }
 
 fn remove(object: &mut Value, field: &str) {

@@ -14,6 +14,9 @@ use crate::storage::{Created, Replaced};
 mod policy;
 mod roles;
 
+/// How often the ports that services have taken are compared with the services, as upstream's.
+const REPAIR_INTERVAL: Duration = Duration::from_secs(180);
+
 /// Makes everything, again and again until the store lets it; then keeps the API's own endpoints right.
 pub async fn run(server: Arc<Server>, port: u16) {
     let mut wait = Duration::from_millis(50);
@@ -29,9 +32,17 @@ pub async fn run(server: Arc<Server>, port: u16) {
         wait = (wait * 2).min(Duration::from_secs(5));
     }
     server.set_bootstrapped();
+    let mut repair = tokio::time::interval(REPAIR_INTERVAL);
+    repair.reset();
     loop {
         tokio::select! {
             () = tokio::time::sleep(Duration::from_secs(10)) => {}
+            _ = repair.tick() => {
+                if let Err(status) = server.allocations.repair(&server).await {
+                    tracing::warn!(error = status.message, "what services have taken could not be checked");
+                }
+                continue;
+            }
             () = server.stopping.cancelled() => return,
         }
         for outcome in [system_namespaces(&server).await, kubernetes_service(&server, port).await] {
@@ -50,6 +61,7 @@ async fn all(server: &Server, port: u16) -> Result<()> {
     }
     priority_classes(server).await?;
     service_cidr(server).await?;
+    server.allocations.repair(server).await?;
     kubernetes_service(server, port).await?;
     client_authority(server).await
 }

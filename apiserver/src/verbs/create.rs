@@ -67,13 +67,14 @@ pub async fn create_object(
         object::set_meta(&mut object, "generation", resource.generation.then(|| 1.into()));
         validate(target, &target.request(context), &object)?;
         refuse_privileged(context, target, &object)?;
-        let undo = context.server.allocations.before_create(context, target, &mut object, options.dry_run).await?;
+        let allocation =
+            context.server.allocations.before_create(context, target, &mut object, options.dry_run).await?;
         if let Err(refused) = admission::validate(&attributes, &object).await {
-            undo.run(context).await;
+            allocation.revert(context).await;
             return Err(refused);
         }
         if options.dry_run {
-            undo.run(context).await;
+            allocation.revert(context).await;
             if objects.read(&objects.key(&namespace, &name)).await?.is_some() {
                 return Err(Status::already_exists(target.group_resource(), &name));
             }
@@ -88,7 +89,7 @@ pub async fn create_object(
                 return Ok(object);
             }
             Ok(Created::Exists) => {
-                undo.run(context).await;
+                allocation.revert(context).await;
                 if generated && tries < NAME_TRIES {
                     continue;
                 }
@@ -99,7 +100,7 @@ pub async fn create_object(
                 });
             }
             Err(failed) => {
-                undo.run(context).await;
+                allocation.revert(context).await;
                 return Err(failed);
             }
         }

@@ -147,13 +147,14 @@ async fn attempt(
     object::set_meta(&mut object, "resourceVersion", old["metadata"].get("resourceVersion").cloned());
     // A write that changes nothing but the time of its own entry is none.
     managed_fields::ignore_times(old, &mut object);
-    let undo = context.server.allocations.before_update(context, target, &mut object, old, options.dry_run).await?;
+    let allocation =
+        context.server.allocations.before_update(context, target, &mut object, old, options.dry_run).await?;
     if let Err(refused) = admission::validate(&attributes, &object).await {
-        undo.run(context).await;
+        allocation.revert(context).await;
         return Err(refused);
     }
     if options.dry_run {
-        undo.run(context).await;
+        allocation.revert(context).await;
         target.convert_from_storage(&mut object);
         return Ok(Attempt::Done(object));
     }
@@ -172,6 +173,7 @@ async fn attempt(
     };
     match outcome {
         Ok(Replaced::Done(revision)) => {
+            allocation.commit(context).await;
             if is_finished(&object) {
                 context.server.allocations.after_delete(context, target, &object).await;
             }
@@ -181,11 +183,11 @@ async fn attempt(
             Ok(Attempt::Done(object))
         }
         Ok(replaced) => {
-            undo.run(context).await;
+            allocation.revert(context).await;
             Ok(Attempt::Conflict(replaced, conditional))
         }
         Err(failed) => {
-            undo.run(context).await;
+            allocation.revert(context).await;
             Err(failed)
         }
     }

@@ -64,6 +64,7 @@ fn keys(context: &Context) -> Result<()> {
         "/registry/clusterroles/cluster-admin\n".to_owned(),
         "/registry/clusterrolebindings/cluster-admin\n".to_owned(),
         "/registry/ipaddresses/".to_owned(),
+        "/registry/ranges/servicenodeports\n".to_owned(),
         "/registry/priorityclasses/system-node-critical\n".to_owned(),
     ] {
         anyhow::ensure!(listed.stdout.contains(&key), "no key {key:?} {}", listed.stderr);
