@@ -18,7 +18,7 @@ use crate::context::Context;
 use crate::request::{Query, RequestInfo};
 use crate::server::Server;
 use crate::status::{GroupResource, Result, Status};
-use crate::{impersonation, respond, routes};
+use crate::{impersonation, respond, routes, warnings};
 
 const AUDIT_ID: HeaderName = HeaderName::from_static("audit-id");
 
@@ -99,10 +99,8 @@ async fn steps(
         Ok(response) => response,
         Err(status) => respond::status(&context, &status).unwrap_or_else(|_| body::status(&status)),
     };
-    for warning in context.warnings.lock().iter() {
-        if let Ok(value) = HeaderValue::from_str(&format!("299 - {}", quoted(warning))) {
-            response.headers_mut().append(http::header::WARNING, value);
-        }
+    for warning in warnings::headers(&context.warnings.lock()) {
+        response.headers_mut().append(http::header::WARNING, warning);
     }
     response
 }
@@ -132,22 +130,4 @@ fn audit_id(headers: &HeaderMap) -> HeaderValue {
         Some(value) => value.clone(),
         None => HeaderValue::from_str(&uuid::Uuid::new_v4().to_string()).unwrap_or(HeaderValue::from_static("")),
     }
-}
-
-/// A warning's text as RFC 7234 quotes it; control characters become spaces.
-fn quoted(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => {
-                out.push('\\');
-                out.push(c);
-            }
-            c if c.is_control() => out.push(' '),
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
 }

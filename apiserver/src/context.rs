@@ -62,7 +62,12 @@ impl Target {
 
     /// What hooks may know of a request.
     pub fn request<'a>(&'a self, context: &'a Context) -> Request<'a> {
-        Request { user: &context.user, subresource: &context.info.subresource, group: &self.resource().group }
+        Request {
+            user: &context.user,
+            subresource: &context.info.subresource,
+            group: &self.resource().group,
+            warnings: &context.warnings,
+        }
     }
 
     pub fn api_version(&self) -> String {

@@ -37,6 +37,7 @@ mod status;
 mod storage;
 mod subresources;
 mod verbs;
+mod warnings;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;

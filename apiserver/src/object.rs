@@ -182,6 +182,11 @@ pub fn resource_version(object: &Value) -> Result<Option<i64>, String> {
     }
 }
 
+/// Now with microseconds, as `metav1.MicroTime` has it.
+pub fn now_micros() -> Value {
+    Value::String(jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string())
+}
+
 /// Now, as `metav1.Time` has it.
 pub fn now() -> Value {
     Value::String(jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string())

@@ -51,12 +51,16 @@ pub fn validate(resource: &Resource, object: &Value, errors: &mut ErrorList) {
     owner_references(&object["metadata"]["ownerReferences"], &metadata.child("ownerReferences"), errors);
     let finalizers = metadata.child("finalizers");
     let (mut orphan, mut foreground) = (false, false);
-    for finalizer in object::finalizers(object) {
+    let qualified = OF_CORE_VALIDATION.contains(&&*resource.group);
+    let mut unqualified = ErrorList::default();
+    for (index, finalizer) in object::finalizers(object).into_iter().enumerate() {
         if let Some(problem) = names::qualified_name(finalizer) {
             errors.invalid_str(&finalizers, finalizer, problem);
-        } else if !finalizer.contains('/') && !matches!(finalizer, "orphan" | "foregroundDeletion" | "kubernetes") {
-            errors.invalid_str(
-                &finalizers,
+        }
+        if qualified && !finalizer.contains('/') && !matches!(finalizer, "orphan" | "foregroundDeletion" | "kubernetes")
+        {
+            unqualified.invalid_str(
+                &finalizers.index(index),
                 finalizer,
                 "name is neither a standard finalizer name nor is it fully qualified",
             );
@@ -71,7 +75,27 @@ pub fn validate(resource: &Resource, object: &Value, errors: &mut ErrorList) {
             "finalizer orphan and foregroundDeletion cannot be both set",
         );
     }
+    errors.0.append(&mut unqualified.0);
 }
+
+/// The groups whose objects go through core's rules for metadata: a finalizer of theirs is a standard one or names
+/// its domain. (Source: `pkg/apis/core/validation`.)
+const OF_CORE_VALIDATION: &[&str] = &[
+    "",
+    "apps",
+    "autoscaling",
+    "batch",
+    "certificates.k8s.io",
+    "coordination.k8s.io",
+    "discovery.k8s.io",
+    "flowcontrol.apiserver.k8s.io",
+    "networking.k8s.io",
+    "node.k8s.io",
+    "rbac.authorization.k8s.io",
+    "resource.k8s.io",
+    "scheduling.k8s.io",
+    "storage.k8s.io",
+];
 
 /// The rules for a change of metadata.
 pub fn validate_update(object: &Value, old: &Value, errors: &mut ErrorList) {
@@ -131,34 +155,33 @@ pub fn annotations(annotations: &Value, path: &Path<'_>, errors: &mut ErrorList)
 }
 
 fn owner_references(references: &Value, path: &Path<'_>, errors: &mut ErrorList) {
-    let mut controller: Option<&str> = None;
-    for (index, reference) in references.as_array().into_iter().flatten().enumerate() {
-        let at = path.index(index);
+    let mut controller: Option<String> = None;
+    for reference in references.as_array().into_iter().flatten() {
         let text = |field: &str| reference[field].as_str().unwrap_or_default();
         let api_version = text("apiVersion");
         let (group, version) = crate::resources::split_api_version(api_version);
         if version.is_empty() {
-            errors.invalid_str(&at.child("apiVersion"), api_version, "version must not be empty");
+            errors.invalid_str(&path.child("apiVersion"), api_version, "version must not be empty");
         }
         for field in ["kind", "name", "uid"] {
             if text(field).is_empty() {
-                errors.invalid_str(&at.child(field), "", format!("{field} must not be empty"));
+                errors.invalid_str(&path.child(field), "", "must not be empty");
             }
         }
         if group.is_empty() && version == "v1" && text("kind") == "Event" {
             errors.invalid_str(path, api_version, "/v1, Kind=Event is disallowed from being an owner");
         }
         if reference["controller"] == Value::Bool(true) {
-            match controller {
+            let current = format!("{}/{}", text("kind"), text("name"));
+            match &controller {
                 Some(first) => errors.invalid(
                     path,
                     references,
                     format!(
-                        "Only one reference can have Controller set to true. Found \"true\" in references for {first} and {}",
-                        text("name")
+                        "Only one reference can have Controller set to true. Found \"true\" in references for {first} and {current}"
                     ),
                 ),
-                None => controller = Some(reference["name"].as_str().unwrap_or_default()),
+                None => controller = Some(current),
             }
         }
     }

@@ -8,6 +8,7 @@ use crate::server::Server;
 use crate::status::Result;
 
 mod bitmap;
+mod ip_families;
 mod node_ports;
 mod service;
 mod service_ports;

@@ -10,6 +10,7 @@ use rand::Rng;
 use serde_json::{Value, json};
 
 use super::Transaction;
+use super::ip_families;
 use super::node_ports::NodePorts;
 use super::service_ports;
 use crate::field::{ErrorList, Path};
@@ -17,6 +18,9 @@ use crate::object;
 use crate::server::Server;
 use crate::status::{Result, Status};
 use crate::storage::{Created, Replaced};
+
+/// The families of which the cluster has addresses for services.
+const FAMILIES: &[&str] = &["IPv4"];
 
 /// Where the addresses and ports of services come from.
 #[derive(Clone, Debug)]
@@ -103,6 +107,10 @@ impl Services {
                 transaction.freed.extend(old.and_then(address_of).map(Taken::Address));
             }
         } else {
+            let errors = ip_families::fill(service, old, FAMILIES);
+            if !errors.is_empty() {
+                return Err(Status::invalid("", "Service", object::meta(service, "name"), &errors));
+            }
             self.address(server, service, old, dry_run, transaction).await?;
         }
         let ports = self.node_ports.assign(&*server.store, service, old, dry_run).await?;
@@ -137,12 +145,6 @@ impl Services {
         let spec = &mut service["spec"];
         spec["clusterIP"] = address.as_str().into();
         spec["clusterIPs"] = json!([address]);
-        if spec["ipFamilies"].as_array().is_none_or(Vec::is_empty) {
-            spec["ipFamilies"] = json!(["IPv4"]);
-        }
-        if spec["ipFamilyPolicy"].is_null() {
-            spec["ipFamilyPolicy"] = "SingleStack".into();
-        }
         Ok(())
     }
 
@@ -245,8 +247,8 @@ fn keep_allocated(service: &mut Value, old: &Value, kind: &str) {
         && old_kind != "ExternalName"
         && service["spec"]["clusterIP"].as_str().unwrap_or_default().is_empty()
     {
-        for field in ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"] {
-            if let Some(value) = old["spec"].get(field) {
+        for field in ["clusterIP", "clusterIPs"] {
+            if let Some(value) = old["spec"].get(field).filter(|_| object::is_unset(&service["spec"][field])) {
                 service["spec"][field] = value.clone();
             }
         }

@@ -1,16 +1,22 @@
-//! What every cluster begins with: namespaces, roles and bindings, priority classes, the service of the API
-//! itself. Made at start where missing, put right where upstream puts it right.
+//! What every cluster begins with: namespaces, roles and bindings, priority classes, flow schemas, the services of the
+//! API itself. Made at start where missing, put right where upstream puts it right.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use apiserver_apply::server_side;
 use serde_json::{Value, json};
 
 use crate::object;
+use crate::resources::ownership::Ownership;
+use crate::resources::{Resource, split_api_version};
 use crate::server::Server;
 use crate::status::Result;
 use crate::storage::{Created, Replaced};
 
+mod api_services;
+pub mod flow_control;
+mod identity;
 mod policy;
 mod roles;
 
@@ -20,7 +26,8 @@ const REPAIR_INTERVAL: Duration = Duration::from_secs(180);
 /// Makes everything, again and again until the store lets it; then keeps the API's own endpoints right.
 pub async fn run(server: Arc<Server>, port: u16) {
     let mut wait = Duration::from_millis(50);
-    while let Err(status) = all(&server, port).await {
+    let identity = identity::Identity::new();
+    while let Err(status) = all(&server, &identity, port).await {
         tracing::warn!(
             error = status.message,
             "the objects that every cluster begins with could not be made, trying again"
@@ -43,9 +50,20 @@ pub async fn run(server: Arc<Server>, port: u16) {
                 }
                 continue;
             }
-            () = server.stopping.cancelled() => return,
+            () = server.stopping.cancelled() => {
+                if let Err(status) = identity::leave(&server).await {
+                    tracing::warn!(error = status.message, "this server's address stays known for a while");
+                }
+                return;
+            }
         }
-        for outcome in [system_namespaces(&server).await, kubernetes_service(&server, port).await] {
+        let outcomes = [
+            system_namespaces(&server).await,
+            kubernetes_service(&server, port).await,
+            identity.renew(&server, port).await,
+            flow_control::keep(&server).await,
+        ];
+        for outcome in outcomes {
             if let Err(status) = outcome {
                 tracing::warn!(error = status.message, "a system object could not be kept");
             }
@@ -53,17 +71,25 @@ pub async fn run(server: Arc<Server>, port: u16) {
     }
 }
 
-async fn all(server: &Server, port: u16) -> Result<()> {
+async fn all(server: &Server, identity: &identity::Identity, port: u16) -> Result<()> {
     server.caches_ready().await?;
     system_namespaces(server).await?;
-    if server.authorization.has_rbac() {
-        rbac(server).await?;
-    }
-    priority_classes(server).await?;
-    service_cidr(server).await?;
-    server.allocations.repair(server).await?;
-    kubernetes_service(server, port).await?;
-    client_authority(server).await
+    // What does not build on each other, side by side: each is a row of round trips to the store.
+    tokio::try_join!(
+        async { if server.authorization.has_rbac() { rbac(server).await } else { Ok(()) } },
+        api_services::make(server),
+        flow_control::keep(server),
+        async {
+            priority_classes(server).await?;
+            service_cidr(server).await?;
+            server.allocations.repair(server).await?;
+            kubernetes_service(server, port).await?;
+            token_tracking(server).await?;
+            identity.renew(server, port).await?;
+            client_authority(server).await
+        },
+    )?;
+    Ok(())
 }
 
 async fn system_namespaces(server: &Server) -> Result<()> {
@@ -169,7 +195,7 @@ async fn service_cidr(server: &Server) -> Result<()> {
         "servicecidrs",
         &json!({
             "apiVersion": "networking.k8s.io/v1", "kind": "ServiceCIDR",
-            "metadata": {"name": "kubernetes", "finalizers": ["networking.k8s.io/service-cidr-finalizer"]},
+            "metadata": {"name": "kubernetes"},
             "spec": {"cidrs": [range]},
             "status": {"conditions": [{
                 "type": "Ready", "status": "True", "reason": "", "lastTransitionTime": object::now(),
@@ -214,24 +240,39 @@ async fn kubernetes_service(server: &Server, port: u16) -> Result<()> {
         }),
     )
     .await?;
-    let own = server.options.advertise_address.to_string();
+    let addresses = identity::master_leases(server).await?;
     let ports = json!([{"name": "https", "port": port, "protocol": "TCP"}]);
+    let ips: Vec<Value> = addresses.iter().map(|address| json!({"ip": address})).collect();
     let endpoints = json!({
         "apiVersion": "v1", "kind": "Endpoints",
         "metadata": {"name": "kubernetes", "namespace": "default",
             "labels": {"endpointslice.kubernetes.io/skip-mirror": "true"}},
-        "subsets": [{"addresses": [{"ip": own}], "ports": ports}],
+        "subsets": [{"addresses": ips, "ports": ports}],
     });
     reconcile(server, "", "endpoints", endpoints, "subsets").await?;
+    let ready: Vec<Value> =
+        addresses.iter().map(|address| json!({"addresses": [address], "conditions": {"ready": true}})).collect();
     let slice = json!({
         "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
         "metadata": {"name": "kubernetes", "namespace": "default", "generation": 1,
             "labels": {"kubernetes.io/service-name": "kubernetes"}},
         "addressType": if server.options.advertise_address.is_ipv4() { "IPv4" } else { "IPv6" },
-        "endpoints": [{"addresses": [own], "conditions": {"ready": true}}],
+        "endpoints": ready,
         "ports": ports,
     });
-    reconcile(server, "discovery.k8s.io", "endpointslices", slice, "endpoints").await
+    reconcile(server, "discovery.k8s.io", "endpointslices", slice.clone(), "endpoints").await?;
+    reconcile(server, "discovery.k8s.io", "endpointslices", slice, "ports").await
+}
+
+/// Since when the use of old service account tokens is kept account of.
+async fn token_tracking(server: &Server) -> Result<()> {
+    let today = object::now().as_str().and_then(|now| now.get(..10)).unwrap_or_default().to_owned();
+    let map = json!({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {"name": "kube-apiserver-legacy-service-account-token-tracking", "namespace": "kube-system"},
+        "data": {"since": today},
+    });
+    ensure(server, "", "configmaps", &map).await
 }
 
 /// The authorities of clients, where other servers look them up.
@@ -247,17 +288,44 @@ async fn client_authority(server: &Server) -> Result<()> {
 
 /// Creates an object unless it exists.
 async fn ensure(server: &Server, group: &str, resource: &str, wanted: &Value) -> Result<()> {
+    ensure_as(server, group, resource, wanted, "kube-apiserver").await
+}
+
+/// Creates an object, whose fields then belong to a manager, unless it exists.
+async fn ensure_as(server: &Server, group: &str, resource: &str, wanted: &Value, manager: &str) -> Result<()> {
     let objects = server.objects(group, resource)?;
     let key = objects.key(object::meta(wanted, "namespace"), object::meta(wanted, "name"));
     if objects.cache.get(&key).is_some() {
         return Ok(());
     }
     let mut wanted = wanted.clone();
+    if let Some(served) = server.served(group, resource) {
+        own(&served.resource, &mut wanted, manager);
+    }
     object::set_meta(&mut wanted, "uid", Some(uuid::Uuid::new_v4().to_string().into()));
     object::set_meta(&mut wanted, "creationTimestamp", Some(object::now()));
     match objects.create(&key, &wanted).await? {
         Created::Done(_) | Created::Exists => Ok(()),
     }
+}
+
+/// Notes in `managedFields` that the fields of a new object are a manager's.
+fn own(resource: &Resource, object: &mut Value, manager: &str) {
+    let api_version = object["apiVersion"].as_str().unwrap_or_default().to_owned();
+    let (_, version) = split_api_version(&api_version);
+    let Some(version) = resource.version(version) else { return };
+    let ownership = Ownership::new(resource, &api_version, "");
+    let of = server_side::Resource {
+        schema: &version.ty,
+        api_version: &api_version,
+        kind: &resource.kind,
+        subresource: "",
+        custom: false,
+        versions: &ownership,
+    };
+    let time = object::now();
+    let writer = server_side::Writer { manager, time: time.as_str().unwrap_or_default() };
+    server_side::update(&of, None, object, writer);
 }
 
 /// Creates an object, or makes one field of it what it must be. For lists that means: nothing is missing.

@@ -169,10 +169,7 @@ pub fn resources() -> Vec<Resource> {
             .stored("rolebindings")
             .create_on_update(),
         namespaced("rbac.authorization.k8s.io", &["v1"], "Role", "roles").stored("roles").create_on_update(),
-        cluster("storage.k8s.io", &["v1"], "CSIDriver", "csidrivers")
-            .stored("csidrivers")
-            .generation()
-            .conditional_update(),
+        cluster("storage.k8s.io", &["v1"], "CSIDriver", "csidrivers").stored("csidrivers").conditional_update(),
         cluster("storage.k8s.io", &["v1"], "CSINode", "csinodes").stored("csinodes").conditional_update(),
         namespaced("storage.k8s.io", &["v1"], "CSIStorageCapacity", "csistoragecapacities")
             .stored("csistoragecapacities")

@@ -99,6 +99,11 @@ impl Resource {
         self.subresources.iter().find(|subresource| subresource.name == name)
     }
 
+    /// The group in which objects are kept, which refusals name: events have another one than they are served by.
+    pub fn stored_group(&self) -> &str {
+        self.storage.as_ref().map_or(self.group.as_str(), |storage| split_api_version(&storage.api_version).0)
+    }
+
     pub fn has_status(&self) -> bool {
         self.subresource("status").is_some()
     }

@@ -3,13 +3,17 @@
 //! Source: apimachinery `pkg/api/validate/content` and `pkg/util/validation`. Each check returns what is
 //! wrong, or nothing.
 
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
 const LABEL_FMT: &str = "[a-z0-9]([-a-z0-9]*[a-z0-9])?";
 const SUBDOMAIN_FMT: &str = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*";
 
 /// RFC 1123 label: `my-name`.
 pub fn dns1123_label(value: &str) -> Option<String> {
     if value.len() > 63 {
-        return Some("must be no more than 63 bytes".to_owned());
+        return Some("must be no more than 63 characters".to_owned());
     }
     (!is_dns1123_label(value)).then(|| {
         let message = if is_dns1123_subdomain(value) {
@@ -25,10 +29,20 @@ pub fn dns1123_label(value: &str) -> Option<String> {
     })
 }
 
+/// RFC 1035 label: `my-name`, which begins with a letter.
+pub fn dns1035_label(value: &str) -> Option<String> {
+    if value.len() > 63 {
+        return Some("must be no more than 63 characters".to_owned());
+    }
+    (!is_dns1123_label(value) || value.starts_with(|c: char| c.is_ascii_digit())).then(|| {
+        "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')".to_owned()
+    })
+}
+
 /// RFC 1123 subdomain: `example.com`.
 pub fn dns1123_subdomain(value: &str) -> Option<String> {
     if value.len() > 253 {
-        return Some("must be no more than 253 bytes".to_owned());
+        return Some("must be no more than 253 characters".to_owned());
     }
     (!is_dns1123_subdomain(value)).then(|| {
         format!(
@@ -157,6 +171,65 @@ pub fn config_map_key(value: &str) -> Vec<String> {
 /// A number or percentage: `"25%"`.
 pub fn is_percent(value: &str) -> bool {
     value.strip_suffix('%').is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// An IP address as upstream's older fields take it: an IPv4 part may have leading zeros.
+pub fn ip_sloppy(value: &str) -> Option<IpAddr> {
+    if let Ok(address) = value.parse() {
+        return Some(address);
+    }
+    let parts: Vec<&str> = value.split('.').collect();
+    let [a, b, c, d] = parts[..] else { return None };
+    let number = |part: &str| {
+        let digits = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        let rest = part.trim_start_matches('0');
+        if !digits {
+            None
+        } else if rest.is_empty() {
+            Some(0)
+        } else {
+            rest.parse::<u8>().ok()
+        }
+    };
+    Some(IpAddr::from([number(a)?, number(b)?, number(c)?, number(d)?]))
+}
+
+/// What is wrong with an IP address, which need not be in canonical form.
+pub fn ip_problem(value: &str) -> Option<&'static str> {
+    match value.parse::<IpAddr>() {
+        Ok(IpAddr::V6(address)) if address.to_ipv4_mapped().is_some() => {
+            Some("must not be an IPv4-mapped IPv6 address")
+        }
+        Ok(_) => None,
+        Err(_) if ip_sloppy(value).is_some() => Some("must not have leading 0s"),
+        Err(_) => Some("must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"),
+    }
+}
+
+/// What is wrong with a network, which need not be in canonical form.
+pub fn cidr_problem(value: &str) -> Option<&'static str> {
+    let Some(network) = cidr_sloppy(value) else {
+        return Some("must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)");
+    };
+    let (address, length) = value.split_once('/').unwrap_or((value, ""));
+    match address.parse::<IpAddr>() {
+        Ok(IpAddr::V6(address)) if address.to_ipv4_mapped().is_some() => {
+            Some("must not have an IPv4-mapped IPv6 address")
+        }
+        Ok(_) if length.len() == 1 || !length.starts_with('0') => {
+            (network.addr() != network.trunc().addr()).then_some("must not have bits set beyond the prefix length")
+        }
+        _ => Some("must not have leading 0s in IP or prefix length"),
+    }
+}
+
+/// A network as upstream's older fields take it, with the address that was given.
+pub fn cidr_sloppy(value: &str) -> Option<IpNet> {
+    let (address, length) = value.split_once('/')?;
+    if length.is_empty() || !length.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    IpNet::new(ip_sloppy(address)?, length.parse().ok()?).ok()
 }
 
 fn is_dns1123_label(value: &str) -> bool {

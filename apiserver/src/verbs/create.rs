@@ -66,6 +66,7 @@ pub async fn create_object(
         resource.hooks.prepare_for_create(&mut object, &target.request(context));
         object::set_meta(&mut object, "generation", resource.generation.then(|| 1.into()));
         validate(target, &target.request(context), &object)?;
+        resource.hooks.warnings(&object, None, &target.request(context), &mut context.warnings.lock());
         refuse_privileged(context, target, &object)?;
         let allocation =
             context.server.allocations.before_create(context, target, &mut object, options.dry_run).await?;
@@ -78,6 +79,9 @@ pub async fn create_object(
             if objects.read(&objects.key(&namespace, &name)).await?.is_some() {
                 return Err(Status::already_exists(target.group_resource(), &name));
             }
+            // As it would read back.
+            let mut object = objects.written(&objects.key(&namespace, &name), object, 0)?;
+            object::set_meta(&mut object, "resourceVersion", None);
             target.convert_from_storage(&mut object);
             return Ok(object);
         }
@@ -116,7 +120,7 @@ pub fn validate(target: &Target, request: &Request<'_>, object: &Value) -> Resul
     if errors.is_empty() {
         return Ok(());
     }
-    Err(Status::invalid(&resource.group, &resource.kind, object::meta(object, "name"), &errors))
+    Err(Status::invalid(resource.stored_group(), &resource.kind, object::meta(object, "name"), &errors))
 }
 
 /// Without `--allow-privileged` no container may be privileged.

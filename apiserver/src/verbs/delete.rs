@@ -145,6 +145,7 @@ fn decode(context: &Context, bytes: &Bytes) -> Result<Value> {
 
 pub async fn delete(context: &Context, target: &Target, bytes: &Bytes) -> Result<Response<Body>> {
     let options = DeleteOptions::read(context, bytes)?;
+    warn_of_orphans(context, target, &options);
     let resource = target.resource();
     let namespace = if resource.namespaced { context.info.namespace.as_str() } else { "" };
     let deleted = delete_object(context, target, namespace, &context.info.name, &options).await?;
@@ -287,7 +288,7 @@ enum Marked {
 fn mark(target: &Target, old: &Value, options: &DeleteOptions) -> Marked {
     let resource = target.resource();
     let mut object = old.clone();
-    let finalizers = finalizers(old, options);
+    let finalizers = finalizers(old, options, resource.hooks.orphans_dependents());
     object::set_meta(&mut object, "finalizers", (!finalizers.is_empty()).then(|| finalizers.clone().into()));
     // A namespace is held by its own list of finalizers too.
     let held = !finalizers.is_empty() || old["spec"]["finalizers"].as_array().is_some_and(|list| !list.is_empty());
@@ -350,14 +351,15 @@ fn shorten(object: &mut Value, current: i64, period: i64) {
 }
 
 /// The finalizers that the propagation policy leaves on the object.
-fn finalizers(old: &Value, options: &DeleteOptions) -> Vec<String> {
+fn finalizers(old: &Value, options: &DeleteOptions, orphans: bool) -> Vec<String> {
     let existing = object::finalizers(old);
     let has = |name: &str| existing.contains(&name);
     let (orphan, foreground) = match options.propagation {
         Some(Propagation::Orphan) => (true, false),
         Some(Propagation::Foreground) => (false, true),
         Some(Propagation::Background) => (false, false),
-        None => (has(ORPHAN), has(FOREGROUND)),
+        None if has(ORPHAN) || has(FOREGROUND) => (has(ORPHAN), has(FOREGROUND)),
+        None => (orphans, false),
     };
     let mut kept: Vec<String> = existing
         .iter()
@@ -373,9 +375,18 @@ fn finalizers(old: &Value, options: &DeleteOptions) -> Vec<String> {
     kept
 }
 
+/// Who deletes a job may think that its pods go with it.
+fn warn_of_orphans(context: &Context, target: &Target, options: &DeleteOptions) {
+    let resource = target.resource();
+    if options.propagation.is_none() && resource.group == "batch" && resource.hooks.orphans_dependents() {
+        context.warn("child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning");
+    }
+}
+
 /// Deletes every selected object and answers the list as it was.
 pub async fn delete_collection(context: &Context, target: &Target, bytes: &Bytes) -> Result<Response<Body>> {
     let options = DeleteOptions::read(context, bytes)?;
+    warn_of_orphans(context, target, &options);
     let selection = Selection::read(context, target)?;
     let objects = target.objects()?;
     objects.consistent().await?;

@@ -215,7 +215,7 @@ fn check_preconditions(target: &Target, object: &Value, old: &Value, name: &str)
                 bad_value: Some("0".to_owned()),
                 detail: "must be specified for an update".to_owned(),
             });
-            Err(Status::invalid(&resource.group, &resource.kind, name, &errors))
+            Err(Status::invalid(resource.stored_group(), &resource.kind, name, &errors))
         }
         Ok(Some(_)) if object::meta(object, "resourceVersion") == object::meta(old, "resourceVersion") => Ok(()),
         Ok(Some(_)) => Err(Status::modified(target.group_resource(), name)),
@@ -226,7 +226,7 @@ fn check_preconditions(target: &Target, object: &Value, old: &Value, name: &str)
                 &text,
                 format!("strconv.ParseUint: parsing {text:?}: invalid syntax"),
             );
-            Err(Status::invalid(&resource.group, &resource.kind, name, &errors))
+            Err(Status::invalid(resource.stored_group(), &resource.kind, name, &errors))
         }
     }
 }
@@ -265,9 +265,10 @@ fn before_update(target: &Target, request: &Request<'_>, object: &mut Value, old
         resource.hooks.validate_update(object, old, request, &mut errors);
     }
     if errors.is_empty() {
+        resource.hooks.warnings(object, Some(old), request, &mut request.warnings.lock());
         return Ok(());
     }
-    Err(Status::invalid(&resource.group, &resource.kind, &name, &errors))
+    Err(Status::invalid(resource.stored_group(), &resource.kind, &name, &errors))
 }
 
 /// Whether the object is being deleted and nothing holds it any more.

@@ -24,6 +24,9 @@ fn deployment(deployment: &mut Object) {
 }
 
 fn daemon_set(set: &mut Object) {
+    // What upstream's conversion writes; the count is kept by the strategy.
+    let annotations = child_or_new(child_or_new(set, "metadata"), "annotations");
+    set_absent(annotations, "deprecated.daemonset.template.generation", "0");
     let spec = child_or_new(set, "spec");
     let strategy = child_or_new(spec, "updateStrategy");
     set_empty(strategy, "type", "RollingUpdate");

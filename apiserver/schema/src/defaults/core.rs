@@ -18,6 +18,7 @@ pub const DEFAULTS: &[Default] = &[
     ("io.k8s.api.core.v1.LimitRangeItem", limit_range_item),
     ("io.k8s.api.core.v1.Namespace", namespace),
     ("io.k8s.api.core.v1.NamespaceStatus", namespace_status),
+    ("io.k8s.api.core.v1.NodeSpec", node_spec),
     ("io.k8s.api.core.v1.NodeStatus", node_status),
     ("io.k8s.api.core.v1.ObjectFieldSelector", object_field_selector),
     ("io.k8s.api.core.v1.PersistentVolume", persistent_volume),
@@ -97,6 +98,17 @@ fn namespace(namespace: &mut Object) {
 
 fn namespace_status(status: &mut Object) {
     set_empty(status, "phase", "Active");
+}
+
+/// The one network and the list go together.
+fn node_spec(spec: &mut Object) {
+    let (one, first) = (text(spec, "podCIDR").to_owned(), spec.get("podCIDRs").and_then(|list| list.get(0)));
+    let first = first.and_then(Value::as_str).unwrap_or_default().to_owned();
+    if !one.is_empty() && one != first {
+        spec.insert("podCIDRs".into(), json!([one]));
+    } else if one.is_empty() && !first.is_empty() {
+        spec.insert("podCIDR".into(), first.into());
+    }
 }
 
 fn node_status(status: &mut Object) {

@@ -5,10 +5,15 @@ use serde_json::{Value, json};
 use super::{Hooks, Request};
 use crate::field::{ErrorList, Path};
 use crate::object::{self, int, text};
+use crate::resources::names;
 
 pub struct ApiService;
 
 impl Hooks for ApiService {
+    fn invalid_name(&self, name: &str, _prefix: bool) -> Option<String> {
+        names::path_segment(name)
+    }
+
     fn prepare_for_create(&self, object: &mut Value, _request: &Request<'_>) {
         object["status"] = json!({});
         if object["spec"]["service"].is_null() {
@@ -31,7 +36,7 @@ impl Hooks for ApiService {
         let (group, version) = (text(&spec["group"]), text(&spec["version"]));
         let name = object::meta(object, "name");
         let expected = format!("{version}.{group}");
-        if name != expected {
+        if !name.is_empty() && name != expected && names::path_segment(name).is_none() {
             let metadata = Path::new("metadata");
             errors.invalid_str(
                 &metadata.child("name"),
@@ -39,6 +44,12 @@ impl Hooks for ApiService {
                 format!("must be `spec.version+\".\"+spec.group`: {expected:?}"),
             );
         }
+        if group.is_empty() && version != "v1" {
+            errors.required(&at.child("group"), "only v1 may have an empty group and it better be legacy kube");
+        } else if !group.is_empty() {
+            errors.invalid_strs(&at.child("group"), group, names::dns1123_subdomain(group));
+        }
+        errors.invalid_strs(&at.child("version"), version, names::dns1035_label(version));
         let minimum = int(&spec["groupPriorityMinimum"]);
         if !(1..=20000).contains(&minimum) {
             errors.invalid_number(&at.child("groupPriorityMinimum"), minimum, "must be positive and less than 20000");
@@ -72,6 +83,10 @@ impl Hooks for ApiService {
             if text(&service[field]).is_empty() {
                 errors.required(&service_path.child(field), "");
             }
+        }
+        let port = int(&service["port"]);
+        if let Some(problem) = names::port_number(port).filter(|_| !service["port"].is_null()) {
+            errors.invalid_number(&service_path.child("port"), port, format!("port is not valid: {problem}"));
         }
         if insecure && !bundle.is_empty() {
             errors.invalid(

@@ -2,9 +2,10 @@
 //!
 //! Source: `pkg/apis/autoscaling/v1/conversion.go`.
 
+use apiserver_schema::quantity::Quantity;
 use serde_json::{Map, Value, json};
 
-use super::{Hooks, Request};
+use super::{Hooks, Request, pod_spec};
 use crate::field::{ErrorList, Path};
 use crate::object::{self, int, items, text};
 use crate::resources::names;
@@ -31,20 +32,15 @@ const TYPES: &[(&str, &str)] = &[
 impl Hooks for HorizontalPodAutoscaler {
     fn validate(&self, object: &Value, _request: &Request<'_>, errors: &mut ErrorList) {
         spec(&object["spec"], errors);
-        let version = text(&object["spec"]["scaleTargetRef"]["apiVersion"]);
-        let (root, problem) = (
-            Path::new("spec"),
-            match version.split('/').count() {
-                2 => None,
-                1 => Some("apiVersion must specify API group".to_owned()),
-                _ => Some(format!("unexpected GroupVersion string: {version}")),
-            },
-        );
-        errors.invalid_strs(&root.child("scaleTargetRef").child("apiVersion"), version, problem);
+        target_group(object, errors);
     }
 
-    fn validate_update(&self, object: &Value, _old: &Value, _request: &Request<'_>, errors: &mut ErrorList) {
+    fn validate_update(&self, object: &Value, old: &Value, _request: &Request<'_>, errors: &mut ErrorList) {
         spec(&object["spec"], errors);
+        // What was without a group may stay so.
+        if text(&old["spec"]["scaleTargetRef"]["apiVersion"]).contains('/') {
+            target_group(object, errors);
+        }
     }
 
     fn validate_status_update(&self, object: &Value, _old: &Value, errors: &mut ErrorList) {
@@ -61,6 +57,20 @@ impl Hooks for HorizontalPodAutoscaler {
             _ => {}
         }
     }
+}
+
+/// The group of what is scaled, which a reference names with its version.
+fn target_group(object: &Value, errors: &mut ErrorList) {
+    let version = text(&object["spec"]["scaleTargetRef"]["apiVersion"]);
+    let (root, problem) = (
+        Path::new("spec"),
+        match version.split('/').count() {
+            2 => None,
+            1 => Some("apiVersion must specify API group".to_owned()),
+            _ => Some(format!("unexpected GroupVersion string: {version}")),
+        },
+    );
+    errors.invalid_strs(&root.child("scaleTargetRef").child("apiVersion"), version, problem);
 }
 
 fn spec(spec: &Value, errors: &mut ErrorList) {
@@ -138,8 +148,16 @@ fn metric_spec(metric: &Value, at: &Path<'_>, errors: &mut ErrorList) {
             if text(&source["name"]).is_empty() {
                 errors.required(&at.child("name"), "must specify a resource name");
             }
-            if *expected == "containerResource" && text(&source["container"]).is_empty() {
-                errors.required(&at.child("container"), "must specify a container");
+            if *expected == "containerResource" {
+                let (name, container) = (text(&source["name"]), text(&source["container"]));
+                if !name.is_empty() {
+                    pod_spec::container_resource_name(name, &at.child("name"), errors);
+                }
+                if container.is_empty() {
+                    errors.required(&at.child("container"), "must specify a container");
+                } else {
+                    errors.invalid_strs(&at.child("container"), container, names::dns1123_label(container));
+                }
             }
         }
         _ => {
@@ -161,9 +179,18 @@ fn metric_spec(metric: &Value, at: &Path<'_>, errors: &mut ErrorList) {
 fn target(source: &Value, kind: &str, at: &Path<'_>, errors: &mut ErrorList) {
     let target = &source["target"];
     match text(&target["type"]) {
-        "" => errors.required(&at.child("type"), "must specify a metric target type"),
         "Utilization" | "Value" | "AverageValue" => {}
-        _ => errors.invalid(&at.child("type"), &target["type"], "must be either Utilization, Value, or AverageValue"),
+        kind => {
+            if kind.is_empty() {
+                errors.required(&at.child("type"), "must specify a metric target type");
+            }
+            errors.invalid_str(&at.child("type"), kind, "must be either Utilization, Value, or AverageValue");
+        }
+    }
+    for field in ["value", "averageValue"] {
+        if Quantity::parse(text(&target[field])).is_ok_and(|value| value.sign() <= 0) {
+            errors.invalid(&at.child(field), &target[field], "must be positive");
+        }
     }
     let utilization = &target["averageUtilization"];
     if !utilization.is_null() && int(utilization) < 1 {

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::{Hooks, Request, label_selector, pod_template};
+use super::{Hooks, Request, label_selector, pod_template, success_policy, warnings};
 use crate::facts::SelectableField;
-use crate::field::{ErrorList, Path};
+use crate::field::{ErrorList, Path, structure};
 use crate::object::{self, int, items, text};
 use crate::resources::names;
 
@@ -12,6 +12,12 @@ pub struct Job;
 pub struct CronJob;
 
 const MAX_PARALLELISM_INDEXED: i64 = 100_000;
+const MAX_FAILED_INDEXES: i64 = 100_000;
+/// From so many completions on, less else is allowed.
+const MANY_COMPLETIONS: i64 = 100_000;
+const MANY_PARALLELISM: i64 = 10_000;
+const MANY_FAILED_INDEXES: i64 = 10_000;
+const MAX_MANAGER: usize = 63;
 
 impl Hooks for Job {
     fn selectable_fields(&self) -> &'static [SelectableField] {
@@ -26,8 +32,14 @@ impl Hooks for Job {
 
     fn prepare_for_create(&self, object: &mut Value, _request: &Request<'_>) {
         object::clear(object, "status");
+        // Upstream's defaults leave the job and its template with one and the same labels.
+        let shared = object::same(&object["metadata"]["labels"], &object["spec"]["template"]["metadata"]["labels"]);
         if object["spec"]["manualSelector"] != Value::Bool(true) {
             generate_selector(object);
+        }
+        if shared && !object["metadata"]["labels"].is_null() {
+            let labels = object["spec"]["template"]["metadata"]["labels"].clone();
+            object::set_meta(object, "labels", Some(labels));
         }
         labels_of_template(object);
     }
@@ -62,7 +74,8 @@ impl Hooks for Job {
         }
     }
 
-    fn validate_update(&self, object: &Value, old: &Value, _request: &Request<'_>, errors: &mut ErrorList) {
+    fn validate_update(&self, object: &Value, old: &Value, request: &Request<'_>, errors: &mut ErrorList) {
+        self.validate(object, request, errors);
         let (at, spec, before) = (Path::new("spec"), &object["spec"], &old["spec"]);
         job_spec(spec, Some(before), &at, errors);
         let indexed = text(&before["completionMode"]) == "Indexed";
@@ -127,6 +140,20 @@ impl Hooks for Job {
                 errors.required(&at.child("startTime"), "startTime is required for finished job");
             }
         }
+    }
+
+    fn warnings(&self, object: &Value, old: Option<&Value>, request: &Request<'_>, out: &mut Vec<String>) {
+        if old.is_none() {
+            out.extend(warnings::pod_owner_name(object));
+        }
+        let changed = old.is_none_or(|old| !pod_template::same_generation(object, old));
+        if changed && request.subresource != "status" {
+            job_warnings(&object["spec"], &Path::new("spec"), out);
+        }
+    }
+
+    fn orphans_dependents(&self) -> bool {
+        true
     }
 }
 
@@ -241,7 +268,15 @@ fn job_spec(spec: &Value, old: Option<&Value>, at: &Path<'_>, errors: &mut Error
     if !spec["maxFailedIndexes"].is_null() && spec["backoffLimitPerIndex"].is_null() {
         errors.required(&at.child("backoffLimitPerIndex"), "when maxFailedIndexes is specified");
     }
-    match text(&spec["completionMode"]) {
+    if let Some(manager) = spec["managedBy"].as_str() {
+        let at = at.child("managedBy");
+        super::networking::domain_prefixed_path(manager, &at, errors);
+        if manager.len() > MAX_MANAGER {
+            errors.too_long(&at, MAX_MANAGER);
+        }
+    }
+    let indexed = text(&spec["completionMode"]) == "Indexed";
+    match spec["completionMode"].as_str().unwrap_or("NonIndexed") {
         "Indexed" => {
             if spec["completions"].is_null() {
                 errors.required(&at.child("completions"), "when completion mode is Indexed");
@@ -260,15 +295,28 @@ fn job_spec(spec: &Value, old: Option<&Value>, at: &Path<'_>, errors: &mut Error
                     "must be less than or equal to completions",
                 );
             }
+            let failed = &spec["maxFailedIndexes"];
+            if int(failed) > MAX_FAILED_INDEXES {
+                let detail = format!("must be less than or equal to {MAX_FAILED_INDEXES}");
+                errors.invalid(&at.child("maxFailedIndexes"), failed, detail);
+            }
+            if int(&spec["completions"]) > MANY_COMPLETIONS && !spec["backoffLimitPerIndex"].is_null() {
+                if failed.is_null() {
+                    let detail = format!("must be specified when completions is above {MANY_COMPLETIONS}");
+                    errors.required(&at.child("maxFailedIndexes"), detail);
+                }
+                for (field, most) in [("parallelism", MANY_PARALLELISM), ("maxFailedIndexes", MANY_FAILED_INDEXES)] {
+                    if int(&spec[field]) > most {
+                        errors.invalid(&at.child(field), &spec[field], format!("must be less than or equal to {most} when completions are above {MANY_COMPLETIONS} and used with backoff limit per index"));
+                    }
+                }
+            }
         }
-        "" | "NonIndexed" => {
+        "NonIndexed" => {
             for field in ["backoffLimitPerIndex", "maxFailedIndexes"] {
                 if !spec[field].is_null() {
                     errors.invalid(&at.child(field), &spec[field], "requires indexed completion mode");
                 }
-            }
-            if !spec["successPolicy"].is_null() {
-                errors.invalid(&at.child("successPolicy"), &spec["successPolicy"], "requires indexed completion mode");
             }
         }
         _ => errors.not_supported(&at.child("completionMode"), &spec["completionMode"], &["NonIndexed", "Indexed"]),
@@ -277,8 +325,24 @@ fn job_spec(spec: &Value, old: Option<&Value>, at: &Path<'_>, errors: &mut Error
     if !policy.is_null() {
         failure_policy(spec, &at.child("podFailurePolicy"), errors);
     }
+    let (success, success_at) = (&spec["successPolicy"], at.child("successPolicy"));
+    if !success.is_null() && indexed {
+        success_policy::validate(success, int(&spec["completions"]), &success_at, errors);
+    } else if !success.is_null() {
+        let rules: Vec<String> = items(&success["rules"])
+            .iter()
+            .map(|rule| {
+                structure(&[
+                    ("SucceededIndexes", &rule["succeededIndexes"]),
+                    ("SucceededCount", &rule["succeededCount"]),
+                ])
+            })
+            .collect();
+        let shown = format!("{{\"Rules\":[{}]}}", rules.join(","));
+        errors.invalid_structure(&success_at, shown, "requires indexed completion mode");
+    }
     let replacement = text(&spec["podReplacementPolicy"]);
-    if !replacement.is_empty() {
+    if !spec["podReplacementPolicy"].is_null() {
         let supported: &[&str] = if policy.is_null() { &["Failed", "TerminatingOrFailed"] } else { &["Failed"] };
         if !supported.contains(&replacement) {
             errors.not_supported(&at.child("podReplacementPolicy"), &spec["podReplacementPolicy"], supported);
@@ -385,6 +449,15 @@ fn exit_codes(spec: &Value, codes: &Value, at: &Path<'_>, errors: &mut ErrorList
     }
 }
 
+/// More indexes than upstream's controller may be able to keep account of, and what there is to say of the template.
+fn job_warnings(spec: &Value, at: &Path<'_>, out: &mut Vec<String>) {
+    let indexed = spec["completionMode"] == "Indexed";
+    if indexed && int(&spec["completions"]) > 100_000 && int(&spec["parallelism"]) > 10_000 {
+        out.push(format!("{at}: In Indexed Jobs with a number of completions higher than 10^5 and a parallelism higher than 10^4, Kubernetes might not be able to track completedIndexes when a big number of indexes fail"));
+    }
+    pod_template::warn_of(&spec["template"], at, out);
+}
+
 impl Hooks for CronJob {
     fn validate(&self, object: &Value, _request: &Request<'_>, errors: &mut ErrorList) {
         cron_spec(object, None, errors);
@@ -400,6 +473,23 @@ impl Hooks for CronJob {
 
     fn validate_update(&self, object: &Value, old: &Value, _request: &Request<'_>, errors: &mut ErrorList) {
         cron_spec(object, Some(old), errors);
+    }
+
+    fn warnings(&self, object: &Value, old: Option<&Value>, request: &Request<'_>, out: &mut Vec<String>) {
+        if request.subresource == "status" {
+            return;
+        }
+        if old.is_none() {
+            out.extend(warnings::pod_owner_name(object));
+        }
+        if old.is_none_or(|old| !pod_template::same_generation(object, old)) {
+            let spec = Path::new("spec");
+            let template = spec.child("jobTemplate");
+            job_warnings(&object["spec"]["jobTemplate"]["spec"], &template.child("spec"), out);
+        }
+        if old.is_some() && text(&object["spec"]["schedule"]).contains("TZ") {
+            out.push("cannot use TZ or CRON_TZ in spec.spec.schedule, use timeZone instead, see https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/ for more details".to_owned());
+        }
     }
 }
 

@@ -98,7 +98,8 @@ impl Hooks for CertificateSigningRequest {
         if !pem.starts_with(b"-----BEGIN CERTIFICATE REQUEST-----")
             && !pem.starts_with(b"-----BEGIN NEW CERTIFICATE REQUEST-----")
         {
-            errors.invalid_str(&at.child("request"), request, "PEM block type must be CERTIFICATE REQUEST");
+            let shown = if request.is_empty() { &Value::Null } else { &spec["request"] };
+            errors.invalid(&at.child("request"), shown, "PEM block type must be CERTIFICATE REQUEST");
         }
         let (usages, list) = (items(&spec["usages"]), at.child("usages"));
         if usages.is_empty() {

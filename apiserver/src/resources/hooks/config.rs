@@ -3,7 +3,7 @@
 use base64::Engine;
 use serde_json::{Value, json};
 
-use super::{Hooks, Request};
+use super::{Hooks, Request, key_pair};
 use crate::facts::SelectableField;
 use crate::field::{ErrorList, Path};
 use crate::object::{self, entries, items, text};
@@ -130,6 +130,13 @@ impl Hooks for Secret {
         immutable(object, old, &["data"], errors);
         self.validate(object, request, errors);
     }
+
+    fn warnings(&self, object: &Value, _old: Option<&Value>, _request: &Request<'_>, out: &mut Vec<String>) {
+        if object["type"] == "kubernetes.io/tls" {
+            let data = &object["data"];
+            out.extend(key_pair::problem(&decoded(&data["tls.crt"]), &decoded(&data["tls.key"])));
+        }
+    }
 }
 
 fn docker(data: &Value, key: &str, is_json: bool, errors: &mut ErrorList) {
@@ -163,6 +170,14 @@ impl Hooks for ServiceAccount {
 
     fn returns_deleted_object(&self) -> bool {
         true
+    }
+
+    fn warnings(&self, object: &Value, old: Option<&Value>, _request: &Request<'_>, out: &mut Vec<String>) {
+        const ENFORCE: &str = "kubernetes.io/enforce-mountable-secrets";
+        let has = |object: &Value| !object["metadata"]["annotations"][ENFORCE].is_null();
+        if has(object) && !old.is_some_and(has) {
+            out.push(format!("metadata.annotations[{ENFORCE}]: deprecated in v1.32+; prefer separate namespaces to isolate access to mounted secrets"));
+        }
     }
 }
 

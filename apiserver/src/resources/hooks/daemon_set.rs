@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::deployment::{at_most_hundred_percent, int_or_percent, non_negative_int_or_percent};
+use super::deployment::{at_most_hundred_percent, int_or_percent, non_negative_int_or_percent, shown_strategy};
 use super::{Hooks, Request, label_selector, pod_template};
-use crate::field::{ErrorList, Path, structure};
+use crate::field::{ErrorList, Path};
 use crate::object::{self, int, text};
 
 pub struct DaemonSet;
@@ -48,6 +48,13 @@ impl Hooks for DaemonSet {
         pod_template::counts(status, &at, &counts, errors);
         if int(&status["collisionCount"]) < int(&old["status"]["collisionCount"]) {
             errors.invalid(&at.child("collisionCount"), &status["collisionCount"], "cannot be decremented");
+        }
+    }
+
+    fn warnings(&self, object: &Value, old: Option<&Value>, request: &Request<'_>, out: &mut Vec<String>) {
+        let counted = old.is_none_or(|old| template_generation(object) != template_generation(old));
+        if request.subresource != "status" && counted {
+            pod_template::warn_of(&object["spec"]["template"], &Path::new("spec"), out);
         }
     }
 }
@@ -108,7 +115,7 @@ fn update_strategy(strategy: &Value, at: &Path<'_>, errors: &mut ErrorList) {
             }
         }
         _ => {
-            let shown = structure(&[("Type", &strategy["type"]), ("RollingUpdate", rolling)]);
+            let shown = shown_strategy(strategy, &[("MaxUnavailable", "maxUnavailable"), ("MaxSurge", "maxSurge")]);
             errors.not_supported_structure(at, shown, &["RollingUpdate", "OnDelete"]);
         }
     }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Hooks, Request, label_selector, pod_template};
+use super::{Hooks, Request, label_selector, pod_template, warnings};
 use crate::field::{ErrorList, Path, structure};
 use crate::object::{self, int, text};
 use crate::resources::names;
@@ -52,6 +52,13 @@ impl Hooks for Deployment {
             errors.invalid(&at.child("collisionCount"), &status["collisionCount"], "cannot be decremented");
         }
     }
+
+    fn warnings(&self, object: &Value, old: Option<&Value>, request: &Request<'_>, out: &mut Vec<String>) {
+        if old.is_none() {
+            out.extend(warnings::pod_owner_name(object));
+        }
+        pod_template::warn(object, old, request, out);
+    }
 }
 
 /// The counts of a status of which one may not be more than another one.
@@ -100,7 +107,7 @@ fn strategy(strategy: &Value, at: &Path<'_>, errors: &mut ErrorList) {
             }
         }
         _ => {
-            let shown = structure(&[("Type", &strategy["type"]), ("RollingUpdate", rolling)]);
+            let shown = shown_strategy(strategy, &[("MaxUnavailable", "maxUnavailable"), ("MaxSurge", "maxSurge")]);
             errors.not_supported_structure(at, shown, &["Recreate", "RollingUpdate"]);
         }
     }
@@ -117,8 +124,17 @@ fn rolling_update(rolling: &Value, at: &Path<'_>, errors: &mut ErrorList) {
 }
 
 /// The number of an `IntOrString`, whether of pods or of percent.
+/// A strategy of updates by its internal names, as messages show it; `parts` are those of its rolling update.
+pub fn shown_strategy(strategy: &Value, parts: &[(&str, &str)]) -> String {
+    let rolling = &strategy["rollingUpdate"];
+    let parts: Vec<(&str, &Value)> = parts.iter().map(|(shown, field)| (*shown, &rolling[*field])).collect();
+    let rolling = if rolling.is_null() { "null".to_owned() } else { structure(&parts) };
+    format!("{{\"Type\":{},\"RollingUpdate\":{rolling}}}", Value::from(text(&strategy["type"])))
+}
+
 pub fn int_or_percent(value: &Value) -> i64 {
     match value.as_str() {
+        Some(percent) if !names::is_percent(percent) => 0,
         Some(percent) => percent.strip_suffix('%').and_then(|digits| digits.parse().ok()).unwrap_or_default(),
         None => int(value),
     }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde_json::Value;
 
-use super::{Hooks, Request, pod_spec};
+use super::{Hooks, Request, pod_spec, warnings};
 use crate::field::{ErrorList, Path};
 use crate::object::{self, int, items, text};
 use crate::resources::names;
@@ -19,6 +19,22 @@ impl Hooks for Endpoints {
     fn validate_update(&self, object: &Value, old: &Value, _request: &Request<'_>, errors: &mut ErrorList) {
         if !object::same(&object["subsets"], &old["subsets"]) {
             subsets(&object["subsets"], errors);
+        }
+    }
+
+    fn warnings(&self, object: &Value, _old: Option<&Value>, _request: &Request<'_>, out: &mut Vec<String>) {
+        if object["metadata"]["labels"]["endpoints.kubernetes.io/managed-by"] == "endpoint-controller" {
+            return;
+        }
+        let list = Path::new("subsets");
+        for (index, subset) in items(&object["subsets"]).iter().enumerate() {
+            let at = list.index(index);
+            for field in ["addresses", "notReadyAddresses"] {
+                let list = at.child(field);
+                for (index, address) in items(&subset[field]).iter().enumerate() {
+                    warnings::ip(text(&address["ip"]), &list.index(index).child("ip"), out);
+                }
+            }
         }
     }
 }
@@ -62,15 +78,19 @@ fn subsets(subsets: &Value, errors: &mut ErrorList) {
                 errors.invalid_number(&at.child("port"), int(&port["port"]), problem);
             }
             pod_spec::one_of(&port["protocol"], &["SCTP", "TCP", "UDP"], &at.child("protocol"), errors);
+            if let Some(protocol) = port["appProtocol"].as_str() {
+                let problems = names::qualified_name_problems(protocol);
+                errors.invalid_strs(&at.child("appProtocol"), protocol, problems);
+            }
         }
     }
 }
 
 /// An address behind which something may serve.
 fn endpoint_address(address: &str, at: &Path<'_>, errors: &mut ErrorList) {
-    match address.parse::<IpAddr>() {
-        Ok(parsed) => special_address(parsed, address, at, errors),
-        Err(_) => errors.invalid_str(at, address, "must be a valid IP address"),
+    match names::ip_sloppy(address) {
+        Some(parsed) => special_address(parsed, address, at, errors),
+        None => errors.invalid_str(at, address, "must be a valid IP address"),
     }
 }
 
@@ -96,7 +116,24 @@ pub fn special_address(parsed: IpAddr, address: &str, at: &Path<'_>, errors: &mu
 
 pub struct EndpointSlice;
 
+/// The old form of topology is not written any more.
+fn drop_topology(object: &mut Value) {
+    for endpoint in object["endpoints"].as_array_mut().into_iter().flatten() {
+        object::remove(endpoint, "deprecatedTopology");
+    }
+}
+
 impl Hooks for EndpointSlice {
+    fn prepare_for_create(&self, object: &mut Value, _request: &Request<'_>) {
+        drop_topology(object);
+    }
+
+    fn prepare_for_update(&self, object: &mut Value, old: &Value, _request: &Request<'_>) {
+        if !object::same(&object["endpoints"], &old["endpoints"]) {
+            drop_topology(object);
+        }
+    }
+
     fn asks_for_something_else(&self, object: &Value, old: &Value) -> bool {
         object::differs_but(object, old, &["metadata"])
             || !object::same(&object["metadata"]["labels"], &old["metadata"]["labels"])
@@ -109,6 +146,24 @@ impl Hooks for EndpointSlice {
     fn validate_update(&self, object: &Value, old: &Value, _request: &Request<'_>, errors: &mut ErrorList) {
         slice(object, Some(old), errors);
         errors.immutable(&Path::new("addressType"), &object["addressType"], &old["addressType"]);
+    }
+
+    fn warnings(&self, object: &Value, old: Option<&Value>, _request: &Request<'_>, out: &mut Vec<String>) {
+        const CONTROLLERS: [&str; 2] = ["endpointslice-controller.k8s.io", "endpointslicemirroring-controller.k8s.io"];
+        if old.is_none() && object["addressType"] == "FQDN" {
+            out.push("spec.addressType: FQDN endpoints are deprecated".to_owned());
+        }
+        if CONTROLLERS.contains(&text(&object["metadata"]["labels"]["endpointslice.kubernetes.io/managed-by"])) {
+            return;
+        }
+        let list = Path::new("endpoints");
+        for (index, endpoint) in items(&object["endpoints"]).iter().enumerate() {
+            let at = list.index(index);
+            let list = at.child("addresses");
+            for (index, address) in items(&endpoint["addresses"]).iter().enumerate() {
+                warnings::ip(text(address), &list.index(index), out);
+            }
+        }
     }
 }
 
@@ -128,7 +183,12 @@ fn slice(object: &Value, old: Option<&Value>, errors: &mut ErrorList) {
         if ports[..index].iter().any(|other| text(&other["name"]) == name) {
             errors.duplicate(&at.child("name"), &name.into());
         }
-        pod_spec::one_of(&port["protocol"], &["SCTP", "TCP", "UDP"], &at.child("protocol"), errors);
+        const PROTOCOLS: &[&str] = &["SCTP", "TCP", "UDP"];
+        match port["protocol"].as_str() {
+            None => errors.required(&at.child("protocol"), ""),
+            Some(protocol) if PROTOCOLS.contains(&protocol) => {}
+            Some(_) => errors.not_supported(&at.child("protocol"), &port["protocol"], PROTOCOLS),
+        }
         let protocol = &port["appProtocol"];
         if !protocol.is_null() {
             errors.invalid_strs(
@@ -160,13 +220,15 @@ fn slice(object: &Value, old: Option<&Value>, errors: &mut ErrorList) {
             match kind {
                 "IPv4" | "IPv6" => {
                     pod_spec::ip_address(address, &at, errors);
-                    let Ok(parsed) = address_text.parse::<IpAddr>() else { continue };
+                    let parsed = address_text.parse::<IpAddr>().ok();
+                    let Some(parsed) = parsed.filter(|_| names::ip_problem(address_text).is_none()) else { continue };
                     if parsed.is_ipv4() != (kind == "IPv4") {
                         let article = "an";
                         errors.invalid_str(&list, address_text, format!("must be {article} {kind} address"));
                     }
                     special_address(parsed, address_text, &at, errors);
                 }
+                "FQDN" if address_text.is_empty() => errors.required(&at, ""),
                 "FQDN" => {
                     let name = address_text.strip_suffix('.').unwrap_or(address_text);
                     errors.invalid_strs(&at, address_text, names::dns1123_subdomain(name));
@@ -196,9 +258,15 @@ fn slice(object: &Value, old: Option<&Value>, errors: &mut ErrorList) {
                 continue;
             }
             for (index, hint) in values.iter().enumerate() {
+                let (at, name) = (list.index(index), text(&hint["name"]));
                 if values[..index].contains(hint) {
-                    errors.duplicate(&list.index(index).child("name"), &hint["name"]);
+                    errors.duplicate(&at.child("name"), &hint["name"]);
                 }
+                let problem = match field {
+                    "forZones" => names::label_value(name),
+                    _ => names::dns1123_subdomain(name),
+                };
+                errors.invalid_strs(&at.child("name"), name, problem);
             }
         }
     }

@@ -8,7 +8,10 @@ use crate::field::{ErrorList, Path};
 use crate::object::{self, int, text};
 use crate::resources::names;
 
-pub struct Event;
+pub struct Event {
+    /// Served by the core group, which takes any name.
+    pub legacy: bool,
+}
 
 /// The names of one fact in `v1` and in `events.k8s.io/v1`.
 const RENAMED: &[(&str, &str)] = &[
@@ -22,6 +25,10 @@ const RENAMED: &[(&str, &str)] = &[
 ];
 
 impl Hooks for Event {
+    fn invalid_name(&self, name: &str, prefix: bool) -> Option<String> {
+        if self.legacy { names::path_segment(name) } else { names::dns1123_subdomain(&names::masked(name, prefix)) }
+    }
+
     fn selectable_fields(&self) -> &'static [SelectableField] {
         const FIELDS: &[SelectableField] = &[
             SelectableField::new("involvedObject.kind", ""),

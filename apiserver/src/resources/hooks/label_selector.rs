@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use crate::field::{ErrorList, Path};
-use crate::object::{self, entries, items, text};
+use crate::object::{entries, items, text};
 use crate::resources::names;
 
 pub fn validate(selector: &Value, at: &Path<'_>, errors: &mut ErrorList) {
@@ -50,13 +50,20 @@ pub fn required(selector: &Value, at: &Path<'_>, kind: &str, errors: &mut ErrorL
     }
     validate(selector, at, errors);
     if is_empty(selector) {
-        errors.invalid(at, selector, format!("empty selector is invalid for {kind}"));
+        errors.invalid_structure(at, shown(selector), format!("empty selector is invalid for {kind}"));
     }
+}
+
+/// A selector as messages show it: labels first.
+pub fn shown(selector: &Value) -> String {
+    let parts = ["matchLabels", "matchExpressions"].into_iter().filter(|part| !selector[*part].is_null());
+    let parts: Vec<_> = parts.map(|part| (part, &selector[part])).collect();
+    if selector.is_null() { "null".to_owned() } else { crate::field::structure(&parts) }
 }
 
 /// Whether a selector has no requirement.
 pub fn is_empty(selector: &Value) -> bool {
-    object::is_unset(&selector["matchLabels"]) && items(&selector["matchExpressions"]).is_empty()
+    entries(&selector["matchLabels"]).next().is_none() && items(&selector["matchExpressions"]).is_empty()
 }
 
 /// Whether a selector selects labels; an absent one selects nothing. `None` if it is none that could.

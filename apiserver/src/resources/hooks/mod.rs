@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use serde_json::Value;
 
 use crate::authn::User;
@@ -12,18 +13,23 @@ use crate::field::ErrorList;
 use crate::object;
 use crate::resources::names;
 
+mod admissionregistration;
 mod api_service;
 mod autoscaling;
 mod batch;
 mod certificates;
+mod conditions;
 mod config;
 mod cron_schedule;
 mod custom_resource_definition;
 mod daemon_set;
 mod deployment;
 mod difference;
+mod dynamic_resource;
 mod endpoints;
 mod event;
+mod flowcontrol;
+mod key_pair;
 mod label_selector;
 mod namespace;
 mod networking;
@@ -35,14 +41,17 @@ mod policy;
 mod quota;
 mod rbac;
 mod replica_set;
-mod requests;
 mod scheduling;
 mod service;
 mod stateful_set;
 mod storage;
+mod success_policy;
 #[cfg(test)]
 mod tests;
 mod volume;
+mod volume_source;
+mod warnings;
+mod webhook_client;
 
 /// What the hooks may know of the request that writes.
 #[derive(Clone, Copy)]
@@ -52,6 +61,8 @@ pub struct Request<'a> {
     pub subresource: &'a str,
     /// The API group by which the object was sent; kinds served by two groups differ in their rules.
     pub group: &'a str,
+    /// What the client is told besides the answer.
+    pub warnings: &'a Mutex<Vec<String>>,
 }
 
 /// The hooks of one kind. Every method has the behaviour of a kind without rules as its default.
@@ -115,6 +126,10 @@ pub trait Hooks: Send + Sync + 'static {
     /// The rules for a change of the status.
     fn validate_status_update(&self, _object: &Value, _old: &Value, _errors: &mut ErrorList) {}
 
+    /// What a client is told about an object that keeps the rules and yet is not as it should be. `old` is the
+    /// object before an update; the request says whether of its status.
+    fn warnings(&self, _object: &Value, _old: Option<&Value>, _request: &Request<'_>, _out: &mut Vec<String>) {}
+
     /// How long a deletion waits for the object's owner to finish, and no waiting if `None`.
     fn grace_period(&self, _object: &Value, _asked: Option<i64>) -> Option<i64> {
         None
@@ -122,6 +137,11 @@ pub trait Hooks: Send + Sync + 'static {
 
     /// Whether a finished deletion answers with the object instead of a `Status`.
     fn returns_deleted_object(&self) -> bool {
+        false
+    }
+
+    /// Whether a deletion that does not say otherwise leaves the objects that it owns.
+    fn orphans_dependents(&self) -> bool {
         false
     }
 
@@ -139,35 +159,10 @@ struct Plain;
 
 impl Hooks for Plain {}
 
-/// A kind without rules of its own whose deletion answers with the object.
-struct AnswersDeleted;
-
-impl Hooks for AnswersDeleted {
-    fn returns_deleted_object(&self) -> bool {
-        true
-    }
-}
-
-/// A kind without rules of its own, the metadata of which is not written with the status.
-struct StatusOnly {
-    returns_deleted_object: bool,
-}
-
-impl Hooks for StatusOnly {
-    fn prepare_for_status_update(&self, object: &mut Value, old: &Value) {
-        object::keep_all_but(object, old, &["status", "metadata"]);
-        object::keep_meta(object, old);
-    }
-
-    fn returns_deleted_object(&self) -> bool {
-        self.returns_deleted_object
-    }
-}
-
 /// The hooks of a built-in kind.
 pub fn of(group: &str, kind: &str) -> Arc<dyn Hooks> {
     match (group, kind) {
-        ("" | "events.k8s.io", "Event") => Arc::new(event::Event),
+        ("" | "events.k8s.io", "Event") => Arc::new(event::Event { legacy: group.is_empty() }),
         ("", "ConfigMap") => Arc::new(config::ConfigMap),
         ("", "Endpoints") => Arc::new(endpoints::Endpoints),
         ("", "LimitRange") => Arc::new(quota::LimitRange),
@@ -182,11 +177,15 @@ pub fn of(group: &str, kind: &str) -> Arc<dyn Hooks> {
         ("", "Secret") => Arc::new(config::Secret),
         ("", "Service") => Arc::new(service::Service),
         ("", "ServiceAccount") => Arc::new(config::ServiceAccount),
-        ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy") => {
-            Arc::new(StatusOnly { returns_deleted_object: false })
+        ("admissionregistration.k8s.io", "MutatingAdmissionPolicy") => Arc::new(admissionregistration::MutatingPolicy),
+        ("admissionregistration.k8s.io", "MutatingAdmissionPolicyBinding" | "ValidatingAdmissionPolicyBinding") => {
+            Arc::new(admissionregistration::PolicyBinding { validating: kind.starts_with("Validating") })
         }
         ("admissionregistration.k8s.io", "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration") => {
-            Arc::new(requests::WebhookConfiguration)
+            Arc::new(admissionregistration::WebhookConfiguration)
+        }
+        ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy") => {
+            Arc::new(admissionregistration::ValidatingPolicy)
         }
         ("apiextensions.k8s.io", "CustomResourceDefinition") => {
             Arc::new(custom_resource_definition::CustomResourceDefinition)
@@ -203,8 +202,9 @@ pub fn of(group: &str, kind: &str) -> Arc<dyn Hooks> {
         ("certificates.k8s.io", "CertificateSigningRequest") => Arc::new(certificates::CertificateSigningRequest),
         ("coordination.k8s.io", "Lease") => Arc::new(scheduling::Lease),
         ("discovery.k8s.io", "EndpointSlice") => Arc::new(endpoints::EndpointSlice),
-        ("flowcontrol.apiserver.k8s.io", "FlowSchema" | "PriorityLevelConfiguration") => {
-            Arc::new(requests::FlowControl)
+        ("flowcontrol.apiserver.k8s.io", "FlowSchema") => Arc::new(flowcontrol::FlowSchema),
+        ("flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration") => {
+            Arc::new(flowcontrol::PriorityLevelConfiguration)
         }
         ("networking.k8s.io", "Ingress") => Arc::new(networking::Ingress),
         ("networking.k8s.io", "IngressClass") => Arc::new(networking::IngressClass),
@@ -219,9 +219,10 @@ pub fn of(group: &str, kind: &str) -> Arc<dyn Hooks> {
         ("rbac.authorization.k8s.io", "ClusterRoleBinding" | "RoleBinding") => {
             Arc::new(rbac::Binding { cluster: kind == "ClusterRoleBinding" })
         }
-        ("resource.k8s.io", "ResourceClaim") => Arc::new(StatusOnly { returns_deleted_object: true }),
-        ("resource.k8s.io", "ResourceSlice") => Arc::new(scheduling::ResourceSlice),
-        ("resource.k8s.io", "DeviceClass" | "ResourceClaimTemplate") => Arc::new(AnswersDeleted),
+        ("resource.k8s.io", "DeviceClass") => Arc::new(dynamic_resource::DeviceClass),
+        ("resource.k8s.io", "ResourceClaim") => Arc::new(dynamic_resource::ResourceClaim),
+        ("resource.k8s.io", "ResourceClaimTemplate") => Arc::new(dynamic_resource::ResourceClaimTemplate),
+        ("resource.k8s.io", "ResourceSlice") => Arc::new(dynamic_resource::ResourceSlice),
         ("scheduling.k8s.io", "PriorityClass") => Arc::new(scheduling::PriorityClass),
         ("storage.k8s.io", "CSIDriver") => Arc::new(storage::CsiDriver),
         ("storage.k8s.io", "CSINode") => Arc::new(storage::CsiNode),

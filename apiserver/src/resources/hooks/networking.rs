@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use serde_json::{Value, json};
 
-use super::{Hooks, Request, label_selector, pod_spec};
+use super::{Hooks, Request, label_selector, pod_spec, warnings};
 use crate::field::{ErrorList, Path, structure};
 use crate::object::{self, int, items, text};
 use crate::resources::names;
@@ -48,6 +48,22 @@ impl Hooks for Ingress {
                     errors.invalid_str(&at.child("hostname"), host, "must be a DNS name, not an IP address");
                 }
             }
+        }
+    }
+
+    fn warnings(&self, object: &Value, old: Option<&Value>, request: &Request<'_>, out: &mut Vec<String>) {
+        const CLASS: &str = "kubernetes.io/ingress.class";
+        if request.subresource == "status" {
+            let status = Path::new("status");
+            let balancer = status.child("loadBalancer");
+            let list = balancer.child("ingress");
+            for (index, ingress) in items(&object["status"]["loadBalancer"]["ingress"]).iter().enumerate() {
+                warnings::ip(text(&ingress["ip"]), &list.index(index), out);
+            }
+        }
+        let annotated = !object["metadata"]["annotations"][CLASS].is_null();
+        if old.is_none() && annotated && object["spec"]["ingressClassName"].is_null() {
+            out.push(format!("annotation {CLASS:?} is deprecated, please use 'spec.ingressClassName' instead"));
         }
     }
 }
@@ -208,14 +224,16 @@ impl Hooks for IngressClass {
             let path = at.child("parameters");
             reference(parameters, &path, errors);
             let namespace = &parameters["namespace"];
-            match text(&parameters["scope"]) {
-                "" => errors.required(&path.child("scope"), ""),
-                "Namespace" => {
-                    if namespace.is_null() {
+            match parameters["scope"].as_str() {
+                None => errors.required(&path.child("scope"), ""),
+                Some("Namespace") => {
+                    if let Some(name) = namespace.as_str() {
+                        errors.invalid_strs(&path.child("namespace"), name, names::dns1123_label(name));
+                    } else {
                         errors.required(&path.child("namespace"), "`parameters.scope` is set to 'Namespace'");
                     }
                 }
-                "Cluster" => {
+                Some("Cluster") => {
                     if !namespace.is_null() {
                         errors.forbidden(&path.child("namespace"), "`parameters.scope` is set to 'Cluster'");
                     }
@@ -232,7 +250,7 @@ impl Hooks for IngressClass {
     }
 }
 
-fn domain_prefixed_path(value: &str, at: &Path<'_>, errors: &mut ErrorList) {
+pub fn domain_prefixed_path(value: &str, at: &Path<'_>, errors: &mut ErrorList) {
     if value.is_empty() {
         errors.required(at, "");
         return;
@@ -240,6 +258,14 @@ fn domain_prefixed_path(value: &str, at: &Path<'_>, errors: &mut ErrorList) {
     match value.split_once('/') {
         Some((domain, path)) if !domain.is_empty() && !path.is_empty() => {
             errors.invalid_strs(at, domain, names::dns1123_subdomain(domain));
+            let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~%!$&'()*+,;=:".contains(&byte);
+            if !path.bytes().all(allowed) {
+                errors.invalid_str(
+                    at,
+                    path,
+                    "Invalid path (regex used for validation is '[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+')",
+                );
+            }
         }
         _ => errors.invalid_str(at, value, "must be a domain-prefixed path (such as \"acme.io/foo\")"),
     }
@@ -276,6 +302,26 @@ impl Hooks for NetworkPolicy {
             }
         }
     }
+
+    fn warnings(&self, object: &Value, _old: Option<&Value>, _request: &Request<'_>, out: &mut Vec<String>) {
+        let spec = Path::new("spec");
+        for (direction, peers) in [("ingress", "from"), ("egress", "to")] {
+            let list = spec.child(direction);
+            for (index, rule) in items(&object["spec"][direction]).iter().enumerate() {
+                let at = list.index(index);
+                let list = at.child(peers);
+                for (index, peer) in items(&rule[peers]).iter().enumerate() {
+                    let (at, block) = (list.index(index), &peer["ipBlock"]);
+                    let at = at.child("ipBlock");
+                    warnings::cidr(text(&block["cidr"]), &at.child("cidr"), out);
+                    let list = at.child("except");
+                    for (index, except) in items(&block["except"]).iter().enumerate() {
+                        warnings::cidr(text(except), &list.index(index), out);
+                    }
+                }
+            }
+        }
+    }
 }
 
 fn policy_port(port: &Value, at: &Path<'_>, errors: &mut ErrorList) {
@@ -290,15 +336,17 @@ fn policy_port(port: &Value, at: &Path<'_>, errors: &mut ErrorList) {
         }
         return;
     }
+    if number.is_string() && !end.is_null() {
+        errors.invalid(&at.child("endPort"), end, "may not be specified when `port` is non-numeric");
+    }
     pod_spec::port_number_or_name(number, &at.child("port"), errors);
-    if end.is_null() {
+    if end.is_null() || number.is_string() {
         return;
     }
-    if number.is_string() {
-        errors.invalid(&at.child("endPort"), end, "may not be specified when `port` is non-numeric");
-    } else if int(end) < int(number) {
+    if int(end) < int(number) {
         errors.invalid(&at.child("endPort"), number, "must be greater than or equal to `port`");
-    } else if let Some(problem) = names::port_number(int(end)) {
+    }
+    if let Some(problem) = names::port_number(int(end)) {
         errors.invalid(&at.child("endPort"), end, problem);
     }
 }
@@ -341,8 +389,17 @@ fn policy_peer(peer: &Value, at: &Path<'_>, errors: &mut ErrorList) {
 
 /// A network as old fields take it.
 pub fn cidr(value: &str, at: &Path<'_>, errors: &mut ErrorList) {
-    if value.parse::<ipnet::IpNet>().is_err() {
-        errors.invalid_str(at, value, "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)");
+    if let Some(problem) = names::cidr_problem(value) {
+        errors.invalid_str(at, value, problem);
+    }
+}
+
+/// A network in the one form in which newer fields take it.
+pub fn strict_cidr(value: &str, at: &Path<'_>, errors: &mut ErrorList) {
+    if let Some(problem) = names::cidr_problem(value) {
+        errors.invalid_str(at, value, problem);
+    } else if let Some(network) = names::cidr_sloppy(value).filter(|network| network.to_string() != value) {
+        errors.invalid_str(at, value, format!("must be in canonical form (\"{network}\")"));
     }
 }
 
@@ -350,11 +407,11 @@ pub struct IpAddress;
 
 impl Hooks for IpAddress {
     fn invalid_name(&self, name: &str, _prefix: bool) -> Option<String> {
-        match name.parse::<IpAddr>() {
-            Err(_) => Some("must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)".to_owned()),
-            Ok(address) if address.to_string() != name => Some(format!("must be in canonical form (\"{address}\")")),
-            Ok(_) => None,
+        if let Some(problem) = names::ip_problem(name) {
+            return Some(problem.to_owned());
         }
+        let address = name.parse::<IpAddr>().ok().filter(|address| address.to_string() != name)?;
+        Some(format!("must be in canonical form (\"{address}\")"))
     }
 
     fn validate(&self, object: &Value, _request: &Request<'_>, errors: &mut ErrorList) {
@@ -364,8 +421,15 @@ impl Hooks for IpAddress {
             errors.required(&at, "");
             return;
         }
-        for field in ["resource", "name"] {
-            if text(&parent[field]).is_empty() {
+        let group = text(&parent["group"]);
+        if !group.is_empty() {
+            errors.invalid_strs(&at.child("group"), group, names::dns1123_subdomain(group));
+        }
+        for field in ["resource", "name", "namespace"] {
+            let value = text(&parent[field]);
+            if !value.is_empty() {
+                errors.invalid_strs(&at.child(field), value, names::path_segment(value));
+            } else if field != "namespace" {
                 errors.required(&at.child(field), "");
             }
         }
@@ -390,28 +454,42 @@ impl Hooks for ServiceCidr {
         let (cidrs, at) = (items(&object["spec"]["cidrs"]), spec.child("cidrs"));
         if cidrs.is_empty() {
             errors.required(&at, "at least one CIDR required");
+            return;
         }
         if cidrs.len() > 2 {
-            errors.invalid_structure(
-                &at,
-                structure(&[("CIDRs", &object["spec"]["cidrs"])]),
-                "may only hold up to 2 values",
-            );
+            let shown = structure(&[("CIDRs", &object["spec"]["cidrs"])]);
+            errors.invalid_structure(&at, shown, "may only hold up to 2 values");
             return;
         }
         for (index, value) in cidrs.iter().enumerate() {
-            cidr(text(value), &at.index(index), errors);
+            strict_cidr(text(value), &at.index(index), errors);
+        }
+        let family = |value: &Value| names::cidr_sloppy(text(value)).map(|network| network.addr().is_ipv6());
+        if let [first, second] = cidrs
+            && family(first).is_some()
+            && family(first) == family(second)
+        {
+            errors.invalid(
+                &at,
+                &object["spec"]["cidrs"],
+                "may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64",
+            );
         }
     }
 
     fn validate_update(&self, object: &Value, old: &Value, request: &Request<'_>, errors: &mut ErrorList) {
-        self.validate(object, request, errors);
         let spec = Path::new("spec");
         let (at, now, was) = (spec.child("cidrs"), items(&object["spec"]["cidrs"]), items(&old["spec"]["cidrs"]));
-        for (index, before) in was.iter().enumerate() {
-            if now.get(index) != Some(before) {
-                errors.invalid(&at.index(index), now.get(index).unwrap_or(&Value::Null), "field is immutable");
-            }
+        if now.len() != was.len() && (was.len(), now.len()) != (1, 2) {
+            errors.invalid(&at, &object["spec"]["cidrs"], "field is immutable");
+            return;
+        }
+        for (index, (now, _)) in now.iter().zip(was).enumerate().filter(|(_, (now, was))| now != was) {
+            errors.invalid(&at.index(index), now, "field is immutable");
+        }
+        // A second family may come later.
+        if now.len() != was.len() {
+            self.validate(object, request, errors);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Hooks, Request, pod_spec};
+use super::{Hooks, Request, pod_spec, warnings};
 use crate::facts::SelectableField;
 use crate::field::{ErrorList, Path};
 use crate::object::{self, entries, int, items, text};
@@ -30,7 +30,7 @@ impl Hooks for Pod {
         &["spec.nodeName"]
     }
 
-    fn prepare_for_create(&self, object: &mut Value, _request: &Request<'_>) {
+    fn prepare_for_create(&self, object: &mut Value, request: &Request<'_>) {
         let class = qos_class(object);
         object["status"] = json!({"phase": "Pending", "qosClass": class});
         if !items(&object["spec"]["schedulingGates"]).is_empty() {
@@ -41,6 +41,7 @@ impl Hooks for Pod {
             }]);
         }
         merge_label_keys(object);
+        pod_spec::app_armor_annotations(object, &mut request.warnings.lock());
         if int(&object["spec"]["terminationGracePeriodSeconds"]) < 0 {
             object["spec"]["terminationGracePeriodSeconds"] = 1.into();
         }
@@ -155,6 +156,27 @@ impl Hooks for Pod {
 
     fn returns_deleted_object(&self) -> bool {
         true
+    }
+
+    fn warnings(&self, object: &Value, old: Option<&Value>, request: &Request<'_>, out: &mut Vec<String>) {
+        if request.subresource == "status" {
+            let status = Path::new("status");
+            for field in ["podIPs", "hostIPs"] {
+                let list = status.child(field);
+                for (index, address) in items(&object["status"][field]).iter().enumerate() {
+                    warnings::ip(text(&address["ip"]), &list.index(index).child("ip"), out);
+                }
+            }
+        }
+        // Controllers and nodes change pods; who created one reads warnings.
+        if old.is_some() {
+            return;
+        }
+        if let Some(problem) = crate::resources::names::dns1123_label(object::meta(object, "name")) {
+            out.push(format!("metadata.name: this is used in the Pod's hostname, which can result in surprising behavior; a DNS label is recommended: [{problem}]"));
+        }
+        let places = pod_spec::Places { metadata: Path::new("metadata"), spec: Path::new("spec"), in_template: false };
+        out.extend(pod_spec::warnings(&object["spec"], &object["metadata"], &places));
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::pod_spec::Places;
 use super::{Hooks, Request, label_selector, pod_spec};
 use crate::field::{ErrorList, Path};
 use crate::object::{self, int, items, text};
@@ -24,6 +25,14 @@ impl Hooks for PodTemplate {
 
     fn returns_deleted_object(&self) -> bool {
         true
+    }
+
+    fn warnings(&self, object: &Value, old: Option<&Value>, _request: &Request<'_>, out: &mut Vec<String>) {
+        if old.is_none_or(|old| !same_generation(object, old)) {
+            let at = Path::new("template");
+            let places = Places { metadata: at.child("metadata"), spec: at.child("spec"), in_template: true };
+            out.extend(pod_spec::warnings(&object["template"]["spec"], &object["template"]["metadata"], &places));
+        }
     }
 }
 
@@ -67,7 +76,8 @@ pub fn of_replicas(spec: &Value, at: &Path<'_>, old: Option<&Value>, errors: &mu
         return;
     }
     if label_selector::selects(&spec["selector"], &template["metadata"]["labels"]).is_none() {
-        errors.invalid(&at.child("selector"), &spec["selector"], "invalid label selector");
+        let shown = label_selector::shown(&spec["selector"]);
+        errors.invalid_structure(&at.child("selector"), shown, "invalid label selector");
         return;
     }
     selected(&spec["selector"], template, &path, errors);
@@ -97,4 +107,23 @@ pub fn counts(status: &Value, at: &Path<'_>, fields: &[&str], errors: &mut Error
             errors.invalid(&at.child(field), &status[*field], "must be greater than or equal to 0");
         }
     }
+}
+
+/// What there is to say of a workload's template, when it is new or something else is asked for.
+pub fn warn(object: &Value, old: Option<&Value>, request: &Request<'_>, out: &mut Vec<String>) {
+    if request.subresource != "status" && old.is_none_or(|old| !same_generation(object, old)) {
+        warn_of(&object["spec"]["template"], &Path::new("spec"), out);
+    }
+}
+
+/// What there is to say of a template, which is the field `template` at `at`.
+pub fn warn_of(template: &Value, at: &Path<'_>, out: &mut Vec<String>) {
+    let at = at.child("template");
+    let places = Places { metadata: at.child("metadata"), spec: at.child("spec"), in_template: true };
+    out.extend(pod_spec::warnings(&template["spec"], &template["metadata"], &places));
+}
+
+/// Whether an update asks for nothing else than before.
+pub fn same_generation(object: &Value, old: &Value) -> bool {
+    object["metadata"]["generation"] == old["metadata"]["generation"]
 }

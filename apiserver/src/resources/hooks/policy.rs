@@ -6,10 +6,15 @@ use super::deployment::{at_most_hundred_percent, non_negative_int_or_percent};
 use super::{Hooks, Request, label_selector};
 use crate::field::{ErrorList, Path, structure};
 use crate::object::text;
+use crate::resources::names;
 
 pub struct PodDisruptionBudget;
 
 impl Hooks for PodDisruptionBudget {
+    fn invalid_name(&self, name: &str, _prefix: bool) -> Option<String> {
+        names::path_segment(name)
+    }
+
     fn validate(&self, object: &Value, _request: &Request<'_>, errors: &mut ErrorList) {
         let (at, spec) = (Path::new("spec"), &object["spec"]);
         let (available, unavailable) = (&spec["minAvailable"], &spec["maxUnavailable"]);

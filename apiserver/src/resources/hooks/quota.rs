@@ -67,6 +67,22 @@ impl Hooks for ResourceQuota {
     fn returns_deleted_object(&self) -> bool {
         true
     }
+
+    fn warnings(&self, object: &Value, old: Option<&Value>, _request: &Request<'_>, out: &mut Vec<String>) {
+        let hard = &object["spec"]["hard"];
+        for resource in ["cpu", "memory", "storage", "ephemeral-storage"] {
+            let (mut requests, limits) = (format!("requests.{resource}"), format!("limits.{resource}"));
+            if hard[&requests].is_null() && matches!(resource, "cpu" | "memory") {
+                requests = resource.to_owned();
+            }
+            if let (None, Some(request), Some(limit)) = (old, amount(&hard[&requests]), amount(&hard[&limits]))
+                && request > limit
+            {
+                let (request, limit) = (text(&hard[&requests]), text(&hard[&limits]));
+                out.push(format!("ResourceQuota {requests} ({request}) should be less than {limits} ({limit})"));
+            }
+        }
+    }
 }
 
 fn amounts(list: &Value, at: &Path<'_>, errors: &mut ErrorList) {
@@ -168,8 +184,9 @@ impl Hooks for LimitRange {
         for (index, limit) in limits.iter().enumerate() {
             let at = list.index(index);
             let kind = text(&limit["type"]);
-            if let Some(problem) = crate::resources::names::qualified_name(kind) {
-                errors.invalid_str(&at.child("type"), kind, problem);
+            let problems = crate::resources::names::qualified_name_problems(kind);
+            if !problems.is_empty() {
+                errors.invalid_strs(&at.child("type"), kind, problems);
             } else if !kind.contains('/') && !matches!(kind, "Pod" | "Container" | "PersistentVolumeClaim") {
                 errors.invalid_str(&at.child("type"), kind, "must be a standard limit type or fully qualified");
             }
@@ -199,7 +216,12 @@ fn bounds(limit: &Value, of_pod: bool, at: &Path<'_>, errors: &mut ErrorList) {
     let mut names: Vec<&str> = Vec::new();
     for field in ["max", "min", "default", "defaultRequest", "maxLimitRequestRatio"] {
         for (name, _) in entries(&limit[field]) {
-            errors.invalid_strs(&at.child(field).key(name), name, pod_spec::resource_name_problem(name));
+            let at = at.child(field);
+            if matches!(text(&limit["type"]), "Pod" | "Container") {
+                pod_spec::container_resource_name(name, &at.key(name), errors);
+            } else {
+                errors.invalid_strs(&at.key(name), name, pod_spec::resource_name_problem(name));
+            }
             if !names.contains(&name) {
                 names.push(name);
             }
@@ -255,6 +277,15 @@ fn bounds(limit: &Value, of_pod: bool, at: &Path<'_>, errors: &mut ErrorList) {
                 ratio,
                 format!("ratio {} is less than 1", text(ratio)),
             );
+        }
+        if let (Some(asked), Some(min), Some(max)) =
+            (amount(ratio), amount(&limit["min"][name]), amount(&limit["max"][name]))
+        {
+            let most = max.as_f64() / min.as_f64();
+            if asked.as_f64() > most {
+                let detail = format!("ratio {} is greater than max/min = {most:.6}", text(ratio));
+                errors.invalid(&at.child("maxLimitRequestRatio").key(name), ratio, detail);
+            }
         }
     }
 }

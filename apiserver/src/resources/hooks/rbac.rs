@@ -37,7 +37,11 @@ impl Hooks for Role {
             errors.required(&list, "at least one clusterRoleSelector required if aggregationRule is non-nil");
         }
         for (index, selector) in selectors.iter().enumerate() {
+            let before = errors.0.len();
             label_selector::validate(selector, &list.index(index), errors);
+            if errors.0.len() > before {
+                errors.invalid(&list.index(index), &Value::Null, "invalid label selector.");
+            }
         }
     }
 }

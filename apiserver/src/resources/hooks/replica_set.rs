@@ -1,9 +1,9 @@
 //! ReplicaSet and ReplicationController.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::deployment::not_more;
-use super::{Hooks, Request, label_selector, pod_template};
+use super::{Hooks, Request, label_selector, pod_template, warnings};
 use crate::facts::SelectableField;
 use crate::field::{ErrorList, Path};
 use crate::object::{self, text};
@@ -23,6 +23,13 @@ impl Hooks for ReplicaSet {
 
     fn validate_status_update(&self, object: &Value, _old: &Value, errors: &mut ErrorList) {
         status(&object["status"], errors);
+    }
+
+    fn warnings(&self, object: &Value, old: Option<&Value>, request: &Request<'_>, out: &mut Vec<String>) {
+        if old.is_none() {
+            out.extend(warnings::pod_owner_name(object));
+        }
+        pod_template::warn(object, old, request, out);
     }
 }
 
@@ -72,12 +79,26 @@ impl Hooks for ReplicationController {
     fn validate_status_update(&self, object: &Value, _old: &Value, errors: &mut ErrorList) {
         status(&object["status"], errors);
     }
+
+    fn warnings(&self, object: &Value, old: Option<&Value>, request: &Request<'_>, out: &mut Vec<String>) {
+        if old.is_none() {
+            out.extend(warnings::pod_owner_name(object));
+        }
+        if request.subresource != "status" && old.is_none_or(|old| !pod_template::same_generation(object, old)) {
+            // Upstream looks at the template that was, not at the one that will be.
+            pod_template::warn_of(&old.unwrap_or(object)["spec"]["template"], &Path::new("spec"), out);
+        }
+    }
+
+    fn orphans_dependents(&self) -> bool {
+        true
+    }
 }
 
 fn controller_spec(object: &Value, old: Option<&Value>, errors: &mut ErrorList) {
     let (at, spec) = (Path::new("spec"), &object["spec"]);
     errors.non_negative(&at.child("minReadySeconds"), &spec["minReadySeconds"]);
-    if object::is_unset(&spec["selector"]) {
+    if object::entries(&spec["selector"]).next().is_none() {
         errors.required(&at.child("selector"), "");
     }
     errors.non_negative(&at.child("replicas"), &spec["replicas"]);
@@ -86,7 +107,12 @@ fn controller_spec(object: &Value, old: Option<&Value>, errors: &mut ErrorList) 
         errors.required(&path, "");
         return;
     }
-    pod_template::selected(&json!({"matchLabels": spec["selector"]}), template, &path, errors);
+    // Upstream looks for equal labels here, whatever they are.
+    let labels = &template["metadata"]["labels"];
+    if object::entries(&spec["selector"]).any(|(key, value)| labels[key] != *value) {
+        let metadata = path.child("metadata");
+        errors.invalid(&metadata.child("labels"), labels, "`selector` does not match template `labels`");
+    }
     pod_template::validate(template, &path, old.map(|old| &old["spec"]["template"]), errors);
     let (path, pod) = (path.child("spec"), &template["spec"]);
     if text(&pod["restartPolicy"]) != "Always" {

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde_json::{Value, json};
 
-use super::{Hooks, Request, pod_spec};
+use super::{Hooks, Request, pod_spec, warnings};
 use crate::facts::SelectableField;
 use crate::field::{ErrorList, Path, structure};
 use crate::object::{self, int, items, text};
@@ -33,6 +33,7 @@ impl Hooks for Service {
 
     fn prepare_for_update(&self, object: &mut Value, old: &Value, _request: &Request<'_>) {
         object::keep(object, old, "status");
+        link_addresses(object, old);
         drop_what_the_type_had(object, old);
     }
 
@@ -54,6 +55,59 @@ impl Hooks for Service {
     fn returns_deleted_object(&self) -> bool {
         true
     }
+
+    fn warnings(&self, object: &Value, _old: Option<&Value>, request: &Request<'_>, out: &mut Vec<String>) {
+        let (at, spec) = (Path::new("spec"), &object["spec"]);
+        if request.subresource == "status" {
+            let status = Path::new("status");
+            let balancer = status.child("loadBalancer");
+            let list = balancer.child("ingress");
+            for (index, ingress) in items(&object["status"]["loadBalancer"]["ingress"]).iter().enumerate() {
+                warnings::ip(text(&ingress["ip"]), &list.index(index), out);
+            }
+            return;
+        }
+        if !object["metadata"]["annotations"]["service.kubernetes.io/topology-aware-hints"].is_null() {
+            out.push("annotation service.kubernetes.io/topology-aware-hints is deprecated, please use service.kubernetes.io/topology-mode instead".to_owned());
+        }
+        let list = at.child("clusterIPs");
+        for (index, address) in items(&spec["clusterIPs"]).iter().enumerate() {
+            warnings::ip(text(address), &list.index(index), out);
+        }
+        let (external, has_external) = (kind(object) == "ExternalName", !items(&spec["externalIPs"]).is_empty());
+        let headless = kind(object) == "ClusterIP" && spec["clusterIP"] == "None";
+        if headless {
+            let ignored = [
+                ("loadBalancerIP", !text(&spec["loadBalancerIP"]).is_empty()),
+                ("externalIPs", has_external),
+                ("SessionAffinity", text(&spec["sessionAffinity"]) != "None"),
+            ];
+            for (field, _) in ignored.iter().filter(|(_, given)| *given) {
+                out.push(format!("spec.{field} is ignored for headless services"));
+            }
+        }
+        let list = at.child("externalIPs");
+        for (index, address) in items(&spec["externalIPs"]).iter().enumerate() {
+            warnings::ip(text(address), &list.index(index), out);
+        }
+        if has_external && !headless && !external {
+            out.push("spec.externalIPs is deprecated and may no longer be implemented in some clusters".to_owned());
+        }
+        warnings::ip(text(&spec["loadBalancerIP"]), &at.child("loadBalancerIP"), out);
+        let list = at.child("loadBalancerSourceRanges");
+        for (index, range) in items(&spec["loadBalancerSourceRanges"]).iter().enumerate() {
+            warnings::cidr(text(range), &list.index(index), out);
+        }
+        if external && has_external {
+            out.push("spec.externalIPs is ignored when spec.type is \"ExternalName\"".to_owned());
+        }
+        if !external && !text(&spec["externalName"]).is_empty() {
+            out.push("spec.externalName is ignored when spec.type is not \"ExternalName\"".to_owned());
+        }
+        if spec["trafficDistribution"] == "PreferClose" {
+            out.push("spec.trafficDistribution: \"PreferClose\" is deprecated; use \"PreferSameZone\"".to_owned());
+        }
+    }
 }
 
 fn kind(object: &Value) -> &str {
@@ -67,6 +121,22 @@ fn is_external(object: &Value) -> bool {
 
 fn needs_health_check(object: &Value) -> bool {
     kind(object) == "LoadBalancer" && text(&object["spec"]["externalTrafficPolicy"]) == "Local"
+}
+
+/// What a client that changes only one of `clusterIP` and `clusterIPs` means for the other.
+fn link_addresses(object: &mut Value, old: &Value) {
+    let (now, was) = (text(&object["spec"]["clusterIP"]).to_owned(), text(&old["spec"]["clusterIP"]));
+    let (list, before) = (&object["spec"]["clusterIPs"], &old["spec"]["clusterIPs"]);
+    let unchanged = object::same(list, before);
+    if items(list).is_empty() && !items(before).is_empty() && now == was {
+        object["spec"]["clusterIPs"] = before.clone();
+    } else if now != was && unchanged {
+        if now.is_empty() {
+            object::remove(&mut object["spec"], "clusterIPs");
+        } else {
+            object["spec"]["clusterIPs"] = json!([now]);
+        }
+    }
 }
 
 /// A client that changes the type need not take away what the old type had.
@@ -262,48 +332,72 @@ fn affinity(spec: &Value, at: &Path<'_>, errors: &mut ErrorList) {
 }
 
 fn addresses(spec: &Value, at: &Path<'_>, errors: &mut ErrorList) {
-    let (list, path) = (items(&spec["clusterIPs"]), at.child("clusterIPs"));
-    let (single, first) = (text(&spec["clusterIP"]), list.first().map(text).unwrap_or_default());
-    if !single.is_empty() && !list.is_empty() && single != first {
-        errors.invalid(&path, &spec["clusterIPs"], "first value must match `clusterIP`");
-    }
-    if list.len() > 2 {
-        errors.invalid(&path, &spec["clusterIPs"], "may only hold up to 2 values");
-    }
-    for (index, address) in list.iter().enumerate() {
-        if text(address) == "None" {
-            if list.len() > 1 {
-                errors.invalid_str(&path.index(index), "None", "cannot be set to 'None' with other clusterIPs");
-            }
-            continue;
-        }
-        pod_spec::ip_address(address, &path.index(index), errors);
-    }
-    if list.is_empty() && !matches!(single, "" | "None") && single.parse::<IpAddr>().is_err() {
-        errors.invalid_str(&path.index(0), single, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)");
-    }
-    let (families, path) = (items(&spec["ipFamilies"]), at.child("ipFamilies"));
-    for (index, family) in families.iter().enumerate() {
-        if !matches!(text(family), "IPv4" | "IPv6") {
-            errors.not_supported(&path.index(index), family, &["IPv4", "IPv6"]);
-        }
-        if families[..index].contains(family) {
-            errors.duplicate(&path.index(index), family);
-        }
-    }
-    let policy = &spec["ipFamilyPolicy"];
-    if !policy.is_null() && !matches!(text(policy), "PreferDualStack" | "RequireDualStack" | "SingleStack") {
-        errors.not_supported(
-            &at.child("ipFamilyPolicy"),
-            policy,
-            &["PreferDualStack", "RequireDualStack", "SingleStack"],
-        );
+    if text(&spec["type"]) != "ExternalName" {
+        cluster_ips(spec, at, errors);
     }
     let path = at.child("externalIPs");
     for (index, address) in items(&spec["externalIPs"]).iter().enumerate() {
         pod_spec::ip_address(address, &path.index(index), errors);
         if let Ok(parsed) = text(address).parse::<IpAddr>() {
             super::endpoints::special_address(parsed, text(address), &path.index(index), errors);
+        }
+    }
+}
+
+/// The service's own addresses and their families, which go together.
+fn cluster_ips(spec: &Value, at: &Path<'_>, errors: &mut ErrorList) {
+    const POLICIES: &[&str] = &["PreferDualStack", "RequireDualStack", "SingleStack"];
+    let (list, path) = (items(&spec["clusterIPs"]), at.child("clusterIPs"));
+    let single = text(&spec["clusterIP"]);
+    // An old client says only the one: the other is made of it.
+    let of_single = [Value::from(single)];
+    let list = if list.is_empty() && !single.is_empty() { &of_single[..] } else { list };
+    if !single.is_empty() && list.first().is_some_and(|first| text(first) != single) {
+        errors.invalid(&path, &spec["clusterIPs"], "first value must match `clusterIP`");
+    } else if single.is_empty() && !list.is_empty() {
+        errors.invalid(&path, &spec["clusterIPs"], "must be empty when `clusterIP` is not specified");
+    }
+    let (families, families_at) = (items(&spec["ipFamilies"]), at.child("ipFamilies"));
+    for (index, family) in families.iter().enumerate() {
+        if !matches!(text(family), "IPv4" | "IPv6") {
+            errors.not_supported(&families_at.index(index), family, &["IPv4", "IPv6"]);
+        }
+        if families[..index].contains(family) {
+            errors.duplicate(&families_at.index(index), family);
+        }
+    }
+    let policy = &spec["ipFamilyPolicy"];
+    if !policy.is_null() && !POLICIES.contains(&text(policy)) {
+        errors.not_supported(&at.child("ipFamilyPolicy"), policy, POLICIES);
+    }
+    let before = errors.0.len();
+    for (index, address) in list.iter().enumerate() {
+        if index == 0 && text(address) == "None" {
+            if list.len() > 1 {
+                errors.invalid(&path, &spec["clusterIPs"], "'None' must be the first and only value");
+            }
+            continue;
+        }
+        pod_spec::ip_address(address, &path.index(index), errors);
+    }
+    let invalid = errors.0.len() > before;
+    if list.len() > 2 {
+        errors.invalid(&path, &spec["clusterIPs"], "may only hold up to 2 values");
+    }
+    if invalid {
+        return;
+    }
+    let is_v6 = |address: &Value| text(address).contains(':');
+    if list.len() > 1 && !(list.iter().any(is_v6) && list.iter().any(|address| !is_v6(address))) {
+        errors.invalid(&path, &spec["clusterIPs"], "may specify no more than one IP for each IP family");
+    }
+    if list.first().is_some_and(|first| text(first) == "None") {
+        return;
+    }
+    for (index, (address, family)) in list.iter().zip(families).enumerate() {
+        if matches!(text(family), "IPv4" | "IPv6") && is_v6(address) != (family == "IPv6") {
+            let detail = format!("expected an {} value as indicated by `ipFamilies[{index}]`", text(family));
+            errors.invalid(&path.index(index), address, detail);
         }
     }
 }
@@ -352,6 +446,8 @@ fn traffic(object: &Value, at: &Path<'_>, errors: &mut ErrorList) {
             health,
             "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'",
         );
+    } else if let Some(problem) = names::port_number(health).filter(|_| health != 0) {
+        errors.invalid_number(&at.child("healthCheckNodePort"), health, problem);
     }
     let internal = &spec["internalTrafficPolicy"];
     let path = at.child("internalTrafficPolicy");

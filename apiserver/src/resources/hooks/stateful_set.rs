@@ -2,8 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::deployment::{at_most_hundred_percent, int_or_percent, non_negative_int_or_percent, not_more};
-use super::{Hooks, Request, label_selector, pod_template, volume};
+use super::deployment::{
+    at_most_hundred_percent, int_or_percent, non_negative_int_or_percent, not_more, shown_strategy,
+};
+use super::{Hooks, Request, label_selector, pod_template, volume, warnings};
 use crate::field::{ErrorList, Path, structure};
 use crate::object::{self, int, items, text};
 use crate::resources::names;
@@ -22,6 +24,10 @@ const MUTABLE: &[&str] = &[
 ];
 
 impl Hooks for StatefulSet {
+    fn invalid_name(&self, name: &str, prefix: bool) -> Option<String> {
+        names::dns1123_label(&names::masked(name, prefix))
+    }
+
     fn prepare_for_create(&self, object: &mut Value, _request: &Request<'_>) {
         object::clear(object, "status");
         prepare(object, None);
@@ -67,6 +73,27 @@ impl Hooks for StatefulSet {
         }
         if int(&status["collisionCount"]) < int(&old["status"]["collisionCount"]) {
             errors.invalid(&at.child("collisionCount"), &status["collisionCount"], "cannot be decremented");
+        }
+    }
+
+    fn warnings(&self, object: &Value, old: Option<&Value>, request: &Request<'_>, out: &mut Vec<String>) {
+        if request.subresource == "status" {
+            return;
+        }
+        pod_template::warn(object, old, request, out);
+        let spec = Path::new("spec");
+        let claims = spec.child("volumeClaimTemplates");
+        for (index, claim) in items(&object["spec"]["volumeClaimTemplates"]).iter().enumerate() {
+            // Upstream's path of an update has the name of the internal field.
+            let part = if old.is_some() { Some("Spec") } else { None };
+            let at = claims.index(index);
+            match part {
+                Some(part) => warnings::claim_spec(&claim["spec"], &at.child(part), out),
+                None => warnings::claim_spec(&claim["spec"], &at, out),
+            }
+        }
+        if int(&object["spec"]["revisionHistoryLimit"]) < 0 {
+            out.push("spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is recommended".to_owned());
         }
     }
 }
@@ -157,7 +184,7 @@ fn update_strategy(strategy: &Value, at: &Path<'_>, errors: &mut ErrorList) {
             }
         }
         _ => {
-            let shown = structure(&[("Type", &strategy["type"]), ("RollingUpdate", rolling)]);
+            let shown = shown_strategy(strategy, &[("Partition", "partition"), ("MaxUnavailable", "maxUnavailable")]);
             errors.invalid_structure(at, shown, "must be 'RollingUpdate' or 'OnDelete'");
         }
     }
@@ -172,8 +199,10 @@ fn with_claims(spec: &Value) -> Value {
     for field in ["subdomain", "hostname"] {
         object::remove(&mut template["spec"], field);
     }
-    let claims: Vec<&str> =
+    let mut claims: Vec<&str> =
         items(&spec["volumeClaimTemplates"]).iter().map(|claim| object::meta(claim, "name")).collect();
+    claims.sort_unstable();
+    claims.dedup();
     if !claims.is_empty() {
         let own = items(&spec["template"]["spec"]["volumes"]).iter();
         let volumes = claims

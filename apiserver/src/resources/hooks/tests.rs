@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use http::HeaderMap;
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use super::Request;
@@ -58,7 +59,7 @@ fn wrong_objects_are_refused_as_upstream_refuses_them() {
     let mut differences = String::new();
     for case in &cases {
         let resource = resource(&resources, text(&case["resource"]));
-        let request = Request { user: &user, subresource: "", group: &resource.group };
+        let request = Request { user: &user, subresource: "", group: &resource.group, warnings: &Mutex::default() };
         let object = prepared(resource, text(&case["version"]), &case["body"], &request);
         let mut errors = ErrorList::default();
         object_meta::validate(resource, &object, &mut errors);
@@ -87,7 +88,7 @@ fn updated(name: &str, subresource: &str, old: &Value, change: impl Fn(&mut Valu
     let resources = builtin::resources();
     let resource = resource(&resources, name);
     let user = user();
-    let request = Request { user: &user, subresource, group: &resource.group };
+    let request = Request { user: &user, subresource, group: &resource.group, warnings: &Mutex::default() };
     let mut object = old.clone();
     change(&mut object);
     let mut errors = ErrorList::default();
@@ -106,7 +107,12 @@ fn created(name: &str, body: Value) -> Value {
     let resource = resource(&resources, name);
     let user = user();
     let version = resource.versions[0].name.clone();
-    prepared(resource, &version, &body, &Request { user: &user, subresource: "", group: &resource.group })
+    prepared(
+        resource,
+        &version,
+        &body,
+        &Request { user: &user, subresource: "", group: &resource.group, warnings: &Mutex::default() },
+    )
 }
 
 fn pod() -> Value {

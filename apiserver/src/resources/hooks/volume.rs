@@ -3,7 +3,7 @@
 use apiserver_schema::quantity::Quantity;
 use serde_json::{Value, json};
 
-use super::{Hooks, Request, difference, label_selector, pod_spec};
+use super::{Hooks, Request, difference, label_selector, pod_spec, volume_source, warnings};
 use crate::field::{ErrorList, Path};
 use crate::object::{self, entries, items, text};
 use crate::resources::names;
@@ -60,11 +60,11 @@ impl Hooks for PersistentVolume {
     }
 
     fn validate(&self, object: &Value, _request: &Request<'_>, errors: &mut ErrorList) {
-        volume_spec(&object["spec"], errors);
+        volume_spec(object, errors);
     }
 
     fn validate_update(&self, object: &Value, old: &Value, _request: &Request<'_>, errors: &mut ErrorList) {
-        volume_spec(&object["spec"], errors);
+        volume_spec(object, errors);
         let spec = Path::new("spec");
         let sources = |object: &Value| -> Value {
             let spec = SOURCES.iter().filter_map(|name| Some(((*name).to_owned(), object["spec"].get(name)?.clone())));
@@ -94,6 +94,51 @@ impl Hooks for PersistentVolume {
     fn returns_deleted_object(&self) -> bool {
         true
     }
+
+    fn warnings(&self, object: &Value, _old: Option<&Value>, request: &Request<'_>, out: &mut Vec<String>) {
+        const ANNOTATIONS: [(&str, &str); 2] = [
+            (
+                "volume.beta.kubernetes.io/storage-class",
+                "deprecated since v1.8; use \"storageClassName\" attribute instead",
+            ),
+            (
+                "volume.beta.kubernetes.io/mount-options",
+                "deprecated since v1.31; use \"mountOptions\" attribute instead",
+            ),
+        ];
+        const PLUGINS: [(&str, &str, &str); 6] = [
+            ("cephfs", "cephfs", "deprecated in v1.28, non-functional in v1.31+"),
+            ("photonPersistentDisk", "photonPersistentDisk", "deprecated in v1.11, non-functional in v1.16+"),
+            ("scaleIO", "scaleIO", "deprecated in v1.16, non-functional in v1.22+"),
+            ("storageos", "storageOS", "deprecated in v1.22, non-functional in v1.25+"),
+            ("glusterfs", "glusterfs", "deprecated in v1.25, non-functional in v1.26+"),
+            ("rbd", "rbd", "deprecated in v1.28, non-functional in v1.31+"),
+        ];
+        if request.subresource == "status" {
+            return;
+        }
+        let (metadata, at, spec) = (Path::new("metadata"), Path::new("spec"), &object["spec"]);
+        let annotations = metadata.child("annotations");
+        for (key, instead) in ANNOTATIONS {
+            if !object["metadata"]["annotations"][key].is_null() {
+                out.push(format!("{}: {instead}", annotations.key(key)));
+            }
+        }
+        if spec["persistentVolumeReclaimPolicy"] == "Recycle" {
+            out.push("spec.persistentVolumeReclaimPolicy: The Recycle reclaim policy is deprecated. Instead, the recommended approach is to use dynamic provisioning.".to_owned());
+        }
+        let affinity = at.child("nodeAffinity");
+        let required = affinity.child("required");
+        let terms = required.child("nodeSelectorTerms");
+        for (index, term) in items(&spec["nodeAffinity"]["required"]["nodeSelectorTerms"]).iter().enumerate() {
+            warnings::node_selector_term(term, false, &terms.index(index), out);
+        }
+        for (field, shown, fate) in PLUGINS {
+            if !spec[field].is_null() {
+                out.push(format!("{}: {fate}", at.child(shown)));
+            }
+        }
+    }
 }
 
 fn access_modes(spec: &Value, at: &Path<'_>, errors: &mut ErrorList) {
@@ -110,8 +155,8 @@ fn access_modes(spec: &Value, at: &Path<'_>, errors: &mut ErrorList) {
     }
 }
 
-fn volume_spec(spec: &Value, errors: &mut ErrorList) {
-    let at = Path::new("spec");
+fn volume_spec(object: &Value, errors: &mut ErrorList) {
+    let (at, spec) = (Path::new("spec"), &object["spec"]);
     if items(&spec["accessModes"]).is_empty() {
         errors.required(&at.child("accessModes"), "");
     }
@@ -125,15 +170,14 @@ fn volume_spec(spec: &Value, errors: &mut ErrorList) {
         errors.not_supported(&path, capacity, &["storage"]);
     }
     for (name, amount) in entries(capacity) {
+        if let Some(value) = amount_of(amount).map(|amount| amount.value()).filter(|value| *value < 0) {
+            errors.invalid_number(&path.key(name), value, "must be a valid resource quantity");
+        }
         positive(amount, &path.key(name), errors);
     }
-    let policy = text(&spec["persistentVolumeReclaimPolicy"]);
+    let (policy, path) = (text(&spec["persistentVolumeReclaimPolicy"]), at.child("persistentVolumeReclaimPolicy"));
     if !matches!(policy, "" | "Delete" | "Recycle" | "Retain") {
-        errors.not_supported(
-            &at.child("persistentVolumeReclaimPolicy"),
-            &policy.into(),
-            &["Delete", "Recycle", "Retain"],
-        );
+        errors.not_supported(&path, &policy.into(), &["Delete", "Recycle", "Retain"]);
     }
     let affinity = &spec["nodeAffinity"];
     if !affinity.is_null() {
@@ -144,45 +188,123 @@ fn volume_spec(spec: &Value, errors: &mut ErrorList) {
             pod_spec::node_selector(&affinity["required"], &path.child("required"), errors);
         }
     }
+    sources(spec, object::meta(object, "name"), &at, errors);
+    let is_root = |path: &str| path.starts_with('/') && path.split('/').all(|part| matches!(part, "" | "."));
+    if policy == "Recycle" && is_root(text(&spec["hostPath"]["path"])) {
+        errors.forbidden(&path, "may not be 'recycle' for a hostPath mount of '/'");
+    }
+    let class = text(&spec["storageClassName"]);
+    if !class.is_empty() {
+        errors.invalid_strs(&at.child("storageClassName"), class, names::dns1123_subdomain(class));
+    }
+    volume_mode(spec, &at, errors);
+    attributes_class(spec, &at, errors);
+}
+
+/// The spec of a volume that an attachment has instead of a volume's name: a driver's, and nothing about claims.
+pub fn inline_spec(spec: &Value, at: &Path<'_>, errors: &mut ErrorList) {
+    const WHERE: &str = "in the context of inline volumes";
+    for field in ["claimRef", "capacity"] {
+        if !object::is_unset(&spec[field]) {
+            errors.forbidden(&at.child(field), format!("may not be specified {WHERE}"));
+        }
+    }
+    if spec["csi"].is_null() {
+        errors.required(&at.child("csi"), format!("has to be specified {WHERE}"));
+    }
+    if items(&spec["accessModes"]).is_empty() {
+        errors.required(&at.child("accessModes"), "");
+    }
+    access_modes(spec, at, errors);
+    if !matches!(text(&spec["persistentVolumeReclaimPolicy"]), "" | "Retain") {
+        errors.forbidden(&at.child("persistentVolumeReclaimPolicy"), format!("may only be Retain {WHERE}"));
+    }
+    if !spec["nodeAffinity"].is_null() {
+        errors.forbidden(&at.child("nodeAffinity"), format!("may not be specified {WHERE}"));
+    }
+    sources(spec, "", at, errors);
+    if !text(&spec["storageClassName"]).is_empty() {
+        errors.forbidden(&at.child("storageClassName"), format!("may not be specified {WHERE}"));
+    }
+    if !matches!(text(&spec["volumeMode"]), "" | "Filesystem") {
+        let detail = format!("may not specify volumeMode other than Filesystem {WHERE}");
+        errors.forbidden(&at.child("volumeMode"), detail);
+    }
+}
+
+/// What a volume is: one thing.
+fn sources(spec: &Value, name: &str, at: &Path<'_>, errors: &mut ErrorList) {
     let mut found = false;
     for source in SOURCES {
         let (value, path) = (&spec[*source], at.child(source));
         if value.is_null() {
             continue;
         }
-        if found {
-            errors.forbidden(&path, "may not specify more than 1 volume type");
+        // Upstream does not count this one.
+        if found && *source != "flexVolume" {
+            let shown = if *source == "cephfs" { "cephFS" } else { source };
+            errors.forbidden(&at.child(shown), "may not specify more than 1 volume type");
             continue;
         }
         found = true;
         match *source {
             "hostPath" | "local" if text(&value["path"]).is_empty() => errors.required(&path.child("path"), ""),
-            "nfs" => {
-                for field in ["server", "path"] {
-                    if text(&value[field]).is_empty() {
-                        errors.required(&path.child(field), "");
-                    }
-                }
-                if !text(&value["path"]).starts_with('/') {
-                    errors.invalid_str(&path.child("path"), text(&value["path"]), "must be an absolute path");
-                }
+            "hostPath" => pod_spec::host_path(value, &path, errors),
+            "local" => pod_spec::no_backsteps(text(&value["path"]), &path.child("path"), errors),
+            "csi" => driver_source(value, &path, errors),
+            // Upstream calls this one otherwise.
+            "gcePersistentDisk" => {
+                volume_source::validate(source, value, Some(name), &at.child("persistentDisk"), errors);
             }
-            "csi" => {
-                pod_spec::csi_driver_name(&value["driver"], &path.child("driver"), errors);
-                if text(&value["volumeHandle"]).is_empty() {
-                    errors.required(&path.child("volumeHandle"), "");
-                }
+            _ => {
+                volume_source::validate(source, value, Some(name), &path, errors);
             }
-            _ => {}
+        }
+        if *source == "local" && spec["nodeAffinity"].is_null() {
+            errors.required(&at.child("nodeAffinity"), "Local volume requires node affinity");
         }
     }
     if !found {
-        errors.required(&at, "must specify a volume type");
+        errors.required(at, "must specify a volume type");
     }
-    if !spec["local"].is_null() && affinity.is_null() {
-        errors.required(&at.child("nodeAffinity"), "Local volume requires node affinity");
+}
+
+fn driver_source(source: &Value, at: &Path<'_>, errors: &mut ErrorList) {
+    const SECRETS: [&str; 4] =
+        ["controllerPublishSecretRef", "controllerExpandSecretRef", "nodePublishSecretRef", "nodeExpandSecretRef"];
+    pod_spec::csi_driver_name(&source["driver"], &at.child("driver"), errors);
+    if text(&source["volumeHandle"]).is_empty() {
+        errors.required(&at.child("volumeHandle"), "");
     }
-    class_and_mode(spec, &at, errors);
+    for secret in SECRETS.into_iter().filter(|secret| !source[*secret].is_null()) {
+        let at = at.child(secret);
+        let [name, namespace] = ["name", "namespace"].map(|field| text(&source[secret][field]));
+        if name.is_empty() {
+            errors.required(&at.child("name"), "");
+        } else {
+            errors.invalid_strs(&at.child("name"), name, names::dns1123_subdomain(name));
+        }
+        if namespace.is_empty() {
+            errors.required(&at.child("namespace"), "");
+        } else {
+            errors.invalid_strs(&at.child("namespace"), namespace, names::dns1123_label(namespace));
+        }
+    }
+}
+
+fn attributes_class(spec: &Value, at: &Path<'_>, errors: &mut ErrorList) {
+    let (class, path) = (&spec["volumeAttributesClassName"], at.child("volumeAttributesClassName"));
+    if class.is_null() {
+        return;
+    }
+    if text(class).is_empty() {
+        errors.required(&path, "an empty string is disallowed");
+    } else {
+        errors.invalid_strs(&path, text(class), names::dns1123_subdomain(text(class)));
+    }
+    if spec["csi"].is_null() {
+        errors.required(&at.child("csi"), "has to be specified when using volumeAttributesClassName");
+    }
 }
 
 fn class_and_mode(spec: &Value, at: &Path<'_>, errors: &mut ErrorList) {
@@ -192,6 +314,10 @@ fn class_and_mode(spec: &Value, at: &Path<'_>, errors: &mut ErrorList) {
             errors.invalid_strs(&at.child(field), name, names::dns1123_subdomain(name));
         }
     }
+    volume_mode(spec, at, errors);
+}
+
+fn volume_mode(spec: &Value, at: &Path<'_>, errors: &mut ErrorList) {
     let mode = &spec["volumeMode"];
     if !mode.is_null() && !matches!(text(mode), "Block" | "Filesystem") {
         errors.not_supported(&at.child("volumeMode"), mode, &["Block", "Filesystem"]);
@@ -271,6 +397,19 @@ impl Hooks for PersistentVolumeClaim {
 
     fn returns_deleted_object(&self) -> bool {
         true
+    }
+
+    fn warnings(&self, object: &Value, _old: Option<&Value>, request: &Request<'_>, out: &mut Vec<String>) {
+        const CLASS: &str = "volume.beta.kubernetes.io/storage-class";
+        if request.subresource == "status" {
+            return;
+        }
+        if !object["metadata"]["annotations"][CLASS].is_null() {
+            out.push(format!(
+                "metadata.annotations[{CLASS}]: deprecated since v1.8; use \"storageClassName\" attribute instead"
+            ));
+        }
+        warnings::claim_spec(&object["spec"], &Path::new("spec"), out);
     }
 }
 

@@ -8,8 +8,7 @@ mod env;
 mod resources;
 mod security;
 mod volumes;
-
-use std::net::IpAddr;
+mod warnings;
 
 use serde_json::{Value, json};
 
@@ -20,8 +19,10 @@ use crate::resources::names;
 
 pub use affinity::node_selector;
 pub use container::port_number_or_name;
-pub use resources::{quantity_problem, resource_name_problem};
-pub use volumes::csi_driver_name;
+pub use resources::{container_resource_name, quantity_problem, resource_name_problem};
+pub use security::app_armor_annotations;
+pub use volumes::{csi_driver_name, host_path, no_backsteps};
+pub use warnings::{Places, of as warnings};
 
 /// On what the rules depend besides the spec.
 #[derive(Clone, Copy)]
@@ -239,16 +240,11 @@ fn host_network_ports(spec: &Value, rules: Rules, at: &Path<'_>, errors: &mut Er
     }
 }
 
-/// An IP address as old fields take it: leading zeros are upstream's to complain about in warnings only.
+/// An IP address as older fields take it.
 pub fn ip_address(value: &Value, at: &Path<'_>, errors: &mut ErrorList) {
     let address = text(value);
-    let lenient = address
-        .split('.')
-        .map(|part| part.trim_start_matches('0'))
-        .map(|part| if part.is_empty() { "0" } else { part });
-    let is_valid = address.parse::<IpAddr>().is_ok() || lenient.collect::<Vec<_>>().join(".").parse::<IpAddr>().is_ok();
-    if !is_valid {
-        errors.invalid_str(at, address, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)");
+    if let Some(problem) = names::ip_problem(address) {
+        errors.invalid_str(at, address, problem);
     }
 }
 
@@ -327,6 +323,13 @@ fn hostname_override(spec: &Value, at: &Path<'_>, errors: &mut ErrorList) {
         errors.too_long(&at, 64);
     }
     errors.invalid_strs(&at, text(hostname), names::dns1123_subdomain(text(hostname)));
+}
+
+/// What the pods of a class need beside what their containers ask for.
+pub fn overhead(amounts: &Value, at: &Path<'_>, errors: &mut ErrorList) {
+    if !amounts.is_null() {
+        resources::of_container(&json!({"limits": amounts}), &Value::Null, at, errors);
+    }
 }
 
 pub fn tolerations(tolerations: &Value, at: &Path<'_>, errors: &mut ErrorList) {

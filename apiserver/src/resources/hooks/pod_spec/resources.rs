@@ -9,11 +9,15 @@ use crate::resources::names;
 
 const CONTAINER: &[&str] = &["cpu", "memory", "ephemeral-storage"];
 
+/// The rules of the name of a resource as containers may ask for it.
+pub fn container_resource_name(name: &str, at: &Path<'_>, errors: &mut ErrorList) {
+    errors.invalid_strs(at, name, container_resource_problems(name));
+}
+
 /// What is wrong with the name of a resource as containers may ask for it.
 fn container_resource_problems(name: &str) -> Vec<String> {
     if let Some(problem) = resource_name_problem(name) {
-        let short = !name.contains('/') && problem.starts_with("must be a standard");
-        return if short {
+        return if !name.contains('/') {
             vec![problem, "must be a standard resource for containers".to_owned()]
         } else {
             vec![problem]

@@ -1,6 +1,6 @@
 //! The rules of security contexts.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::field::{ErrorList, Path, structure};
 use crate::object::{int, items, text};
@@ -184,6 +184,55 @@ fn sysctls(spec: &Value, at: &Path<'_>, errors: &mut ErrorList) {
             || dotted == "kernel.sem";
         if spec["hostIPC"] == Value::Bool(true) && ipc {
             errors.invalid_str(&at, name, "may not be specified when 'hostIPC' is true");
+        }
+    }
+}
+
+/// The field that says what an annotation of AppArmor says; absent for what it may not say.
+pub fn app_armor_field(annotation: &str) -> Option<Value> {
+    match annotation {
+        "unconfined" => Some(json!({"type": "Unconfined"})),
+        "runtime/default" => Some(json!({"type": "RuntimeDefault"})),
+        _ => {
+            let profile = annotation.strip_prefix("localhost/").filter(|profile| !profile.is_empty())?;
+            Some(json!({"type": "Localhost", "localhostProfile": profile}))
+        }
+    }
+}
+
+/// Copies annotations of AppArmor into the fields that took their place, and says so.
+///
+/// Source: `applyAppArmorVersionSkew` in `pkg/registry/core/pod/strategy.go`.
+pub fn app_armor_annotations(pod: &mut Value, warnings: &mut Vec<String>) {
+    const PREFIX: &str = "container.apparmor.security.beta.kubernetes.io/";
+    if pod["spec"]["os"]["name"] == "windows" || pod["metadata"]["annotations"].is_null() {
+        return;
+    }
+    let annotations = pod["metadata"]["annotations"].clone();
+    let of_pod = pod["spec"]["securityContext"]["appArmorProfile"].clone();
+    let metadata = Path::new("metadata");
+    let at = metadata.child("annotations");
+    for list in ["initContainers", "containers", "ephemeralContainers"] {
+        for container in pod["spec"][list].as_array_mut().into_iter().flatten() {
+            let key = format!("{PREFIX}{}", text(&container["name"]));
+            let annotation = &annotations[&key];
+            if annotation.is_null() || !container["securityContext"]["appArmorProfile"].is_null() {
+                continue;
+            }
+            let mut errors = ErrorList::default();
+            let field = app_armor_field(text(annotation)).filter(|field| {
+                app_armor(field, &at, &mut errors);
+                errors.is_empty()
+            });
+            match field {
+                Some(field) if field == of_pod => {}
+                field => {
+                    if let Some(field) = field {
+                        crate::object::set(container, &["securityContext", "appArmorProfile"], field);
+                    }
+                    warnings.push(super::warnings::app_armor(&at, &key));
+                }
+            }
         }
     }
 }

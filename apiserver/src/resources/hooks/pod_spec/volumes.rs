@@ -3,41 +3,41 @@
 use apiserver_schema::quantity::Quantity;
 use serde_json::Value;
 
-use super::super::volume;
+use super::super::{volume, volume_source};
 use super::{Pod, Rules, env, one_of};
 use crate::field::{ErrorList, Path};
 use crate::object::{int, items, text};
 use crate::resources::names;
 
-/// The sources of a volume, with the fields that each must have.
+/// The sources of a volume in upstream's order, with the fields that those of pods alone must have.
 const SOURCES: &[(&str, &[&str])] = &[
     ("emptyDir", &[]),
     ("hostPath", &["path"]),
     ("gitRepo", &["repository"]),
-    ("gcePersistentDisk", &["pdName"]),
-    ("awsElasticBlockStore", &["volumeID"]),
+    ("gcePersistentDisk", &[]),
+    ("awsElasticBlockStore", &[]),
     ("secret", &["secretName"]),
-    ("nfs", &["server", "path"]),
-    ("iscsi", &["targetPortal", "iqn"]),
-    ("glusterfs", &["endpoints", "path"]),
+    ("nfs", &[]),
+    ("iscsi", &[]),
+    ("glusterfs", &[]),
     ("flocker", &[]),
     ("persistentVolumeClaim", &["claimName"]),
-    ("rbd", &["monitors", "image"]),
-    ("cinder", &["volumeID"]),
-    ("cephfs", &["monitors"]),
-    ("quobyte", &["volume"]),
+    ("rbd", &[]),
+    ("cinder", &[]),
+    ("cephfs", &[]),
+    ("quobyte", &[]),
     ("downwardAPI", &[]),
     ("fc", &[]),
-    ("flexVolume", &["driver"]),
+    ("flexVolume", &[]),
     ("configMap", &["name"]),
-    ("azureFile", &["secretName", "shareName"]),
-    ("vsphereVolume", &["volumePath"]),
-    ("photonPersistentDisk", &["pdID"]),
-    ("portworxVolume", &["volumeID"]),
-    ("azureDisk", &["diskName", "diskURI"]),
+    ("azureFile", &[]),
+    ("vsphereVolume", &[]),
+    ("photonPersistentDisk", &[]),
+    ("portworxVolume", &[]),
+    ("azureDisk", &[]),
     ("storageos", &[]),
     ("projected", &[]),
-    ("scaleIO", &["gateway", "system", "volumeName"]),
+    ("scaleIO", &[]),
     ("csi", &[]),
     ("ephemeral", &[]),
     ("image", &[]),
@@ -118,9 +118,6 @@ fn details(
             host_path(source, at, errors);
         }
         "gitRepo" => descending_path(text(&source["directory"]), &at.child("directory"), errors),
-        "nfs" if !text(&source["path"]).starts_with('/') => {
-            errors.invalid_str(&at.child("path"), text(&source["path"]), "must be an absolute path");
-        }
         "secret" | "configMap" => {
             mode(&source["defaultMode"], &at.child("defaultMode"), errors);
             keys(&source["items"], &at.child("items"), errors);
@@ -140,6 +137,8 @@ fn details(
             let secret = &source["nodePublishSecretRef"];
             if !secret.is_null() && text(&secret["name"]).is_empty() {
                 errors.required(&at.child("nodePublishSecretRef").child("name"), "");
+            } else if let Some(name) = secret["name"].as_str() {
+                errors.invalid_strs(&at.child("name"), name, names::dns1123_subdomain(name));
             }
         }
         "ephemeral" => {
@@ -164,7 +163,9 @@ fn details(
             }
             one_of(&source["pullPolicy"], &["Always", "IfNotPresent", "Never"], &at.child("pullPolicy"), errors);
         }
-        _ => {}
+        _ => {
+            volume_source::validate(kind, source, None, at, errors);
+        }
     }
 }
 
@@ -296,7 +297,7 @@ pub fn descending_path(path: &str, at: &Path<'_>, errors: &mut ErrorList) {
     no_backsteps(path, at, errors);
 }
 
-fn no_backsteps(path: &str, at: &Path<'_>, errors: &mut ErrorList) {
+pub fn no_backsteps(path: &str, at: &Path<'_>, errors: &mut ErrorList) {
     if path.split('/').any(|part| part == "..") {
         errors.invalid_str(at, path, "must not contain '..'");
     }

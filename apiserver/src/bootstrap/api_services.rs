@@ -1,0 +1,97 @@
+//! The APIService of every group and version that this server serves itself.
+//!
+//! Source: `pkg/controlplane/apiserver/aggregator.go` (the priorities) and kube-aggregator
+//! `pkg/controllers/autoregister`.
+
+use serde_json::{Value, json};
+
+use super::ensure;
+use crate::object;
+use crate::server::Server;
+use crate::status::Result;
+use crate::storage::Replaced;
+
+const GROUP: &str = "apiregistration.k8s.io";
+const AUTOMANAGED: &str = "kube-aggregator.kubernetes.io/automanaged";
+
+/// Group, version, priority of the group, priority of the version.
+const PRIORITIES: &[(&str, &str, i64, i64)] = &[
+    ("", "v1", 18000, 1),
+    ("admissionregistration.k8s.io", "v1", 16700, 15),
+    ("apiextensions.k8s.io", "v1", 16700, 15),
+    ("apps", "v1", 17800, 15),
+    ("authentication.k8s.io", "v1", 17700, 15),
+    ("authorization.k8s.io", "v1", 17600, 15),
+    ("autoscaling", "v1", 17500, 15),
+    ("autoscaling", "v2", 17500, 30),
+    ("batch", "v1", 17400, 15),
+    ("certificates.k8s.io", "v1", 17300, 15),
+    ("coordination.k8s.io", "v1", 16500, 15),
+    ("discovery.k8s.io", "v1", 16200, 15),
+    ("events.k8s.io", "v1", 17750, 15),
+    ("flowcontrol.apiserver.k8s.io", "v1", 16100, 21),
+    ("networking.k8s.io", "v1", 17200, 15),
+    ("node.k8s.io", "v1", 16300, 15),
+    ("policy", "v1", 17100, 15),
+    ("rbac.authorization.k8s.io", "v1", 17000, 15),
+    ("resource.k8s.io", "v1", 16200, 21),
+    ("scheduling.k8s.io", "v1", 16600, 15),
+    ("storage.k8s.io", "v1", 16800, 15),
+];
+
+fn tree((group, version, group_priority, version_priority): &(&str, &str, i64, i64)) -> Value {
+    let mut spec = json!({
+        "version": version, "groupPriorityMinimum": group_priority, "versionPriority": version_priority,
+    });
+    if !group.is_empty() {
+        spec["group"] = (*group).into();
+    }
+    json!({
+        "apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService",
+        "metadata": {"name": format!("{version}.{group}"), "labels": {AUTOMANAGED: "onstart"}},
+        "spec": spec,
+        "status": {"conditions": [{
+            "type": "Available", "status": "True", "lastTransitionTime": object::now(),
+            "reason": "Local", "message": "Local APIServices are always available",
+        }]},
+    })
+}
+
+/// Makes what is missing, and puts right what still has the label. Once at start: what is deleted later stays away.
+pub async fn make(server: &Server) -> Result<()> {
+    for row in PRIORITIES {
+        let wanted = tree(row);
+        ensure(server, GROUP, "apiservices", &wanted).await?;
+        let objects = server.objects(GROUP, "apiservices")?;
+        let key = objects.key("", object::meta(&wanted, "name"));
+        let mut current = objects.cached(&key)?;
+        while let Some((mut existing, revision)) = current {
+            let managed = existing["metadata"]["labels"][AUTOMANAGED] == "onstart";
+            if !managed || object::same(&existing["spec"], &wanted["spec"]) {
+                break;
+            }
+            object::set(&mut existing, &["spec"], wanted["spec"].clone());
+            current = match objects.replace(&key, &existing, revision).await? {
+                Replaced::Changed(object, revision) => Some((object, revision)),
+                Replaced::Done(_) | Replaced::Gone => None,
+            };
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::PRIORITIES;
+
+    #[test]
+    fn every_served_version_has_its_row() {
+        for resource in crate::resources::builtin::resources() {
+            // The group of APIServices themselves has none.
+            for version in resource.versions.iter().filter(|_| resource.group != super::GROUP) {
+                let has = |row: &&(&str, &str, i64, i64)| row.0 == resource.group && row.1 == version.name;
+                assert!(PRIORITIES.iter().any(|row| has(&row)), "{}/{}", resource.group, version.name);
+            }
+        }
+    }
+}
