@@ -13,8 +13,10 @@ use rustls::pki_types::CertificateDer;
 
 use crate::authn::User;
 use crate::authz::{Attributes, Decision};
+use crate::backend::{Hijacked, Peer};
 use crate::body::{self, Body};
 use crate::context::Context;
+use crate::metrics::requests::Asked;
 use crate::request::{Query, RequestInfo};
 use crate::server::Server;
 use crate::status::{GroupResource, Result, Status};
@@ -37,25 +39,27 @@ pub async fn serve(
     let info = RequestInfo::new(&method, request.uri(), &query);
     let counted = info.as_ref().ok().cloned();
     let dry_run = query.get("dryRun").is_some();
-    let in_flight = server.metrics.in_flight(is_mutating(&method));
+    let asked = info.as_ref().ok().map(|info| Asked::new(info, &method, request.headers(), dry_run, started));
     // A bug in one request must not take its connection's other streams along.
     let steps = AssertUnwindSafe(steps(Arc::clone(&server), certificates, request, info, query));
     let mut response = match steps.catch_unwind().await {
         Ok(response) => response,
         Err(_) => body::status(&Status::internal("the server met an unexpected condition")),
     };
-    drop(in_flight);
     if method == Method::HEAD {
         // HTTP/2 takes a body after HEAD as a broken protocol.
         *response.body_mut() = body::full("");
     }
-    let headers = response.headers_mut();
-    headers.insert(AUDIT_ID, audit_id);
-    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache, private"));
-    if let Some(info) = counted {
-        server.metrics.answered(&info, response.status().as_u16(), dry_run, started.elapsed());
+    // A backend's own answer is passed on as it is.
+    if response.extensions().get::<Hijacked>().is_none() {
+        let headers = response.headers_mut();
+        headers.insert(AUDIT_ID, audit_id);
+        headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache, private"));
     }
-    response
+    match (counted, asked) {
+        (Some(info), Some(asked)) => server.metrics.requests.answered(&server, &info, &asked, response),
+        _ => response,
+    }
 }
 
 /// The steps that may end a request early.
@@ -68,9 +72,18 @@ async fn steps(
 ) -> Response<Body> {
     // Authentication before all else that can say no: a stranger learns nothing else.
     let mut headers = std::mem::take(request.headers_mut());
+    let began = Instant::now();
     let user = match server.authentication.authenticate(&server, &certificates, &mut headers).await {
-        Ok(user) => user,
+        Ok(user) => {
+            server.metrics.authentication.observe("success", began.elapsed());
+            server.metrics.user(&user);
+            if let Some(peer) = request.extensions().get::<Peer>() {
+                peer.seconds_left().into_iter().for_each(|left| server.metrics.certificate(left));
+            }
+            user
+        }
         Err(refused) => {
+            server.metrics.authentication.observe("failure", began.elapsed());
             tracing::warn!(error = refused.0, "Unable to authenticate the request");
             return body::status(&Status::unauthorized());
         }
@@ -85,10 +98,11 @@ async fn steps(
         Err(status) => return body::status(&status),
     };
     // A place among the requests under way, before any more work is spent on this one.
-    let _place = match server.max_in_flight.enter(&info, &query, &user) {
+    let place = match server.max_in_flight.enter(&info, &query, &user) {
         Ok(place) => place,
         Err(status) => return body::status(&status),
     };
+    let _in_flight = place.is_counted.then(|| InFlight::new(&server, place.is_mutating));
     // Authorization last before the work, for the user that the work is done for.
     if let Err(status) = authorize(&server, &user, &info) {
         return body::status(&status);
@@ -107,11 +121,14 @@ async fn steps(
 
 /// Whether the user may do what the request asks.
 fn authorize(server: &Server, user: &User, info: &RequestInfo) -> Result<()> {
+    let began = Instant::now();
     let attributes = Attributes::of(user, info);
     let decision = server.authorization.decide(server, &attributes);
     if let Decision::Allow(_) = decision {
+        server.metrics.authorization.observe("allowed", began.elapsed());
         return Ok(());
     }
+    server.metrics.authorization.observe("no-opinion", began.elapsed());
     let mut why = attributes.forbidden_message();
     if !decision.reason().is_empty() {
         why.push_str(": ");
@@ -120,8 +137,22 @@ fn authorize(server: &Server, user: &User, info: &RequestInfo) -> Result<()> {
     Err(Status::forbidden(GroupResource { group: &info.group, resource: &info.resource }, &info.name, why))
 }
 
-fn is_mutating(method: &Method) -> bool {
-    !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+/// A request that is counted among those under way.
+struct InFlight(prometheus::IntGauge);
+
+impl InFlight {
+    fn new(server: &Server, is_mutating: bool) -> InFlight {
+        let metrics = &server.metrics;
+        let gauge = if is_mutating { &metrics.in_flight_mutating } else { &metrics.in_flight_reading };
+        gauge.inc();
+        InFlight(gauge.clone())
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
 }
 
 /// The client's id for the request, or a new one.

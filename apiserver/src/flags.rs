@@ -30,6 +30,18 @@ pub struct Flags {
     /// How often old history is compacted away.
     #[arg(long, default_value = "5m0s", value_parser = flags::duration)]
     pub etcd_compaction_interval: Duration,
+    /// How long the store may take to answer a health check.
+    #[arg(long, default_value = "2s", value_parser = flags::duration)]
+    pub etcd_healthcheck_timeout: Duration,
+    /// How often the store is asked for its size; 0 never.
+    #[arg(long, default_value = "30s", value_parser = flags::duration)]
+    pub etcd_db_metric_poll_interval: Duration,
+    /// How long a starting server counts as alive.
+    #[arg(long, default_value = "0s", value_parser = flags::duration)]
+    pub livez_grace_period: Duration,
+    /// Features to switch, as name=true or name=false.
+    #[arg(long, value_parser = feature_gates)]
+    pub feature_gates: Vec<String>,
     /// Where objects are kept when there is no etcd: a directory for the embedded store, or `memory`.
     #[arg(long)]
     pub storage: Option<String>,
@@ -137,6 +149,10 @@ pub struct Flags {
     pub shutdown_delay_duration: Duration,
     #[command(flatten)]
     pub logging: flags::Logging,
+}
+
+fn feature_gates(text: &str) -> Result<String, String> {
+    crate::feature_gates::check(text).map(|()| text.to_owned())
 }
 
 fn port_range(text: &str) -> Result<(u16, u16), String> {

@@ -1,11 +1,14 @@
 //! The HTTPS listener: TLS, HTTP/1.1 and HTTP/2, and an orderly end.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use http::Request;
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -17,7 +20,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use x509_parser::prelude::{FromDer, X509Certificate};
 
+use crate::backend::Peer;
 use crate::chain;
 use crate::flags::Flags;
 use crate::server::Server;
@@ -51,8 +56,8 @@ pub async fn serve(
             () = &mut stopped => break,
         };
         match accepted {
-            Ok((tcp, _)) => {
-                connections.spawn(connection(Arc::clone(&server), acceptor.clone(), tcp));
+            Ok((tcp, from)) => {
+                connections.spawn(connection(Arc::clone(&server), acceptor.clone(), tcp, from.ip().to_canonical()));
             }
             // Out of file descriptors, most likely: wait for some to be closed.
             Err(error) => {
@@ -72,7 +77,7 @@ pub async fn serve(
     server.feed.stop();
 }
 
-async fn connection(server: Arc<Server>, acceptor: TlsAcceptor, tcp: TcpStream) {
+async fn connection(server: Arc<Server>, acceptor: TlsAcceptor, tcp: TcpStream, peer: IpAddr) {
     let _ = tcp.set_nodelay(true);
     let stopping = server.draining.clone();
     let shaken = tokio::select! {
@@ -82,6 +87,7 @@ async fn connection(server: Arc<Server>, acceptor: TlsAcceptor, tcp: TcpStream) 
     let tls = match shaken {
         Ok(Ok(tls)) => tls,
         Ok(Err(error)) => {
+            server.metrics.tls_handshake_errors.inc();
             tracing::debug!(%error, "TLS handshake error");
             return;
         }
@@ -94,7 +100,13 @@ async fn connection(server: Arc<Server>, acceptor: TlsAcceptor, tcp: TcpStream) 
             .map(|chain| chain.iter().map(|one| one.clone().into_owned()).collect())
             .unwrap_or_default(),
     );
-    let service = service_fn(move |request| {
+    let certified_until = certificates.first().and_then(|leaf| {
+        let (_, parsed) = X509Certificate::from_der(leaf).ok()?;
+        Some(parsed.validity().not_after.timestamp())
+    });
+    let peer = Peer { address: peer, certified_until };
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
         let served = chain::serve(Arc::clone(&server), Arc::clone(&certificates), request);
         async move { Ok::<_, Infallible>(served.await) }
     });

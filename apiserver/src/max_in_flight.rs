@@ -17,6 +17,23 @@ pub struct MaxInFlight {
     changing: Option<Arc<Semaphore>>,
 }
 
+/// A request's place for as long as it is under way.
+pub struct Place {
+    /// Given back when it is dropped.
+    _permit: Option<OwnedSemaphorePermit>,
+    /// Not of long-running requests.
+    pub is_counted: bool,
+    pub is_mutating: bool,
+}
+
+impl Place {
+    /// Whether one of the limited places is taken.
+    #[cfg(test)]
+    fn is_limited(&self) -> bool {
+        self._permit.is_some()
+    }
+}
+
 impl MaxInFlight {
     pub fn new(reading: usize, changing: usize) -> Self {
         let semaphore = |limit: usize| (limit > 0).then(|| Arc::new(Semaphore::new(limit.min(Semaphore::MAX_PERMITS))));
@@ -24,16 +41,17 @@ impl MaxInFlight {
     }
 
     /// A place for the request for as long as it is kept, or a 429. Administrators are never turned away.
-    pub fn enter(&self, info: &RequestInfo, query: &Query, user: &User) -> Result<Option<OwnedSemaphorePermit>> {
-        if is_long_running(info, query) {
-            return Ok(None);
-        }
-        let changing =
+    pub fn enter(&self, info: &RequestInfo, query: &Query, user: &User) -> Result<Place> {
+        let is_mutating =
             matches!(info.verb, "create" | "update" | "patch" | "delete" | "deletecollection" | "post" | "put");
-        let Some(semaphore) = (if changing { &self.changing } else { &self.reading }) else { return Ok(None) };
+        let place = |permit| Ok(Place { _permit: permit, is_counted: true, is_mutating });
+        if is_long_running(info, query) {
+            return Ok(Place { _permit: None, is_counted: false, is_mutating });
+        }
+        let Some(semaphore) = (if is_mutating { &self.changing } else { &self.reading }) else { return place(None) };
         match Arc::clone(semaphore).try_acquire_owned() {
-            Ok(permit) => Ok(Some(permit)),
-            Err(_) if user.is_in(MASTERS) => Ok(None),
+            Ok(permit) => place(Some(permit)),
+            Err(_) if user.is_in(MASTERS) => place(None),
             Err(_) => Err(Status::too_many_requests("too many requests, please try again later", 1)),
         }
     }
@@ -58,11 +76,11 @@ mod tests {
         let limit = MaxInFlight::new(1, 0);
         let (query, user) = (Query::default(), User::default());
         let place = limit.enter(&info("list", ""), &query, &user).unwrap();
-        assert!(place.is_some());
-        let refused = limit.enter(&info("get", ""), &query, &user).unwrap_err();
+        assert!(place.is_limited());
+        let refused = limit.enter(&info("get", ""), &query, &user).err().unwrap();
         assert_eq!(refused.code, 429);
-        assert!(limit.enter(&info("watch", ""), &query, &user).unwrap().is_none());
-        assert!(limit.enter(&info("create", ""), &query, &user).unwrap().is_none());
+        assert!(!limit.enter(&info("watch", ""), &query, &user).unwrap().is_limited());
+        assert!(!limit.enter(&info("create", ""), &query, &user).unwrap().is_limited());
         let administrator = User { groups: vec![MASTERS.to_owned()], ..User::default() };
         assert!(limit.enter(&info("get", ""), &query, &administrator).is_ok());
         drop(place);

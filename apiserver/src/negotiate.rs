@@ -70,12 +70,27 @@ pub struct Offer {
 /// Refuses what no route can answer, before any work is done. What a clause asks for besides its media type is
 /// judged by [`accept`].
 pub fn produced(headers: &HeaderMap, collection: bool) -> Result<()> {
+    if is_produced(headers, JSON) {
+        return Ok(());
+    }
+    Err(Status::no_representation(if collection { WATCH_TYPES } else { OBJECT_TYPES }))
+}
+
+/// [`produced`] of a route that answers one more media type.
+pub fn produced_with(headers: &HeaderMap, other: &str) -> Result<()> {
+    if is_produced(headers, other) {
+        return Ok(());
+    }
+    Err(Status::no_representation(&format!("{other}, {OBJECT_TYPES}")))
+}
+
+fn is_produced(headers: &HeaderMap, other: &str) -> bool {
     let header = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let fits = header.trim().is_empty()
+    header.trim().is_empty()
         || header.split(',').map(Clause::parse).any(|clause| {
-            matches!(clause.media_type.to_ascii_lowercase().as_str(), "*/*" | "application/*" | JSON | YAML | PROTOBUF)
-        });
-    if fits { Ok(()) } else { Err(Status::no_representation(if collection { WATCH_TYPES } else { OBJECT_TYPES })) }
+            let media_type = clause.media_type.to_ascii_lowercase();
+            media_type == other || matches!(media_type.as_str(), "*/*" | "application/*" | JSON | YAML | PROTOBUF)
+        })
 }
 
 /// Chooses the first clause of the `Accept` header that the route can answer.

@@ -49,6 +49,17 @@ pub fn status(context: &Context, status: &Status) -> Result<Response<Body>> {
 
 /// Answers a status in an encoding.
 pub fn status_in(accepted: Accepted, status: &Status) -> Response<Body> {
+    if status.code == StatusCode::NOT_ACCEPTABLE {
+        // Upstream writes what it cannot negotiate past its encoders: indented, with no newline.
+        let text = String::from_utf8(status.to_json()).unwrap_or_default();
+        return body::response(status.code, negotiate::JSON, pretty(&text));
+    }
+    if accepted.encoding == Encoding::Yaml
+        && let Ok(tree) = serde_json::from_slice::<Value>(&status.to_json())
+        && let Ok(text) = serde_saphyr::to_string(&tree)
+    {
+        return body::response(status.code, negotiate::YAML, text);
+    }
     if accepted.encoding != Encoding::Protobuf {
         return body::status(status);
     }

@@ -29,9 +29,14 @@ pub async fn route(context: &Context, request: Request<Incoming>) -> Result<Resp
         "/metrics" => Ok(body::response(
             StatusCode::OK,
             "text/plain; version=0.0.4; charset=utf-8",
-            context.server.metrics.text(),
+            context.server.metrics.text(&context.server).await,
         )),
-        _ if is_health => health::check(context, path).await,
+        "/metrics/slis" => Ok(body::response(
+            StatusCode::OK,
+            "text/plain; version=0.0.4; charset=utf-8",
+            context.server.metrics.health.text(),
+        )),
+        _ if is_health => Ok(health::check(context, path).await),
         _ if path.starts_with("/openapi/") => openapi::serve(context, path).await,
         _ if path.starts_with("/apis/") && !is_group(context) => Ok(body::page_not_found()),
         _ if path.starts_with("/api/") || path.starts_with("/apis/") => discovery::group_or_version(context),
@@ -79,10 +84,12 @@ async fn resource(context: &Context, request: Request<Incoming>) -> Result<Respo
     }
     negotiate::produced(&context.headers, matches!(info.verb, "list" | "watch"))?;
     if own.plural == "endpoints" {
+        context.server.metrics.requests.deprecated(info);
         context.warn("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice");
     }
     if own.plural == "componentstatuses" {
         // There is nothing to probe: the other components are not at known addresses.
+        context.server.metrics.requests.deprecated(info);
         context.warn("v1 ComponentStatus is deprecated in v1.19+");
         return match info.verb {
             "list" => respond::list_of(context, &target, Vec::new(), 0),

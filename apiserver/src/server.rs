@@ -6,7 +6,7 @@ use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use apiserver_storage::Store;
@@ -49,6 +49,7 @@ pub struct Server {
     pub kubelets: Kubelets,
     pub openapi: Documents,
     bootstrapped: AtomicBool,
+    pub started: Instant,
     /// Cancelled once the server is told to stop: health says so.
     pub stopping: CancellationToken,
     /// Cancelled once it serves nothing new: open watches end.
@@ -62,6 +63,9 @@ pub struct Options {
     pub advertise_address: IpAddr,
     pub service_ranges: ServiceRanges,
     pub allow_privileged: bool,
+    pub livez_grace_period: Duration,
+    pub etcd_healthcheck_timeout: Duration,
+    pub etcd_db_metric_poll_interval: Duration,
 }
 
 impl Server {
@@ -74,14 +78,18 @@ impl Server {
 
     /// Starts the caches on a store that is open.
     pub fn with_store(flags: &Flags, store: Arc<dyn Store>) -> anyhow::Result<Arc<Server>> {
+        let metrics = Metrics::new()?;
         let feed = Feed::start(Arc::clone(&store), ROOT);
         let mut served = HashMap::new();
         let mut order = Vec::new();
         let mut stores: HashMap<String, Arc<ObjectStore>> = HashMap::new();
         for resource in builtin::resources() {
             let objects = resource.storage.as_ref().map(|storage| {
-                let start =
-                    || Arc::new(ObjectStore::start(&feed, Arc::clone(&store), &resource, storage, flags.event_ttl));
+                let start = || {
+                    let operations = metrics.stores.of(&resource.group, &resource.plural);
+                    let store = Arc::clone(&store);
+                    Arc::new(ObjectStore::start(&feed, store, &resource, storage, flags.event_ttl, operations))
+                };
                 Arc::clone(stores.entry(storage.prefix.to_string()).or_insert_with(start))
             });
             let key = (resource.group.to_string(), resource.plural.to_string());
@@ -113,6 +121,9 @@ impl Server {
                 advertise_address: flags.advertise_address.unwrap_or_else(|| default_address(flags.bind_address)),
                 service_ranges: service_ranges.clone(),
                 allow_privileged: flags.allow_privileged,
+                livez_grace_period: flags.livez_grace_period,
+                etcd_healthcheck_timeout: flags.etcd_healthcheck_timeout,
+                etcd_db_metric_poll_interval: flags.etcd_db_metric_poll_interval,
             },
             store,
             feed,
@@ -122,11 +133,12 @@ impl Server {
             authorization: Authorization::new(flags)?,
             admission,
             allocations: Allocations::new(service_ranges)?,
-            metrics: Metrics::new()?,
+            metrics,
             max_in_flight: MaxInFlight::new(flags.max_requests_inflight, flags.max_mutating_requests_inflight),
             kubelets: Kubelets::new(flags)?,
             openapi: Documents::default(),
             bootstrapped: AtomicBool::new(false),
+            started: Instant::now(),
             stopping: CancellationToken::new(),
             draining: CancellationToken::new(),
         }))

@@ -294,12 +294,42 @@ impl Status {
         status
     }
 
-    pub fn unavailable(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", message)
+    /// A backend's refusal, which a client may or may not be to blame for.
+    ///
+    /// Source: apimachinery `NewGenericServerResponse`.
+    pub fn of_backend(code: StatusCode, of: GroupResource<'_>, name: &str, text: String) -> Self {
+        let (reason, message) = match code.as_u16() {
+            401 => ("Unauthorized", "the server has asked for the client to provide credentials".to_owned()),
+            403 => ("Forbidden", text),
+            404 => ("NotFound", "the server could not find the requested resource".to_owned()),
+            405 => ("MethodNotAllowed", "the server does not allow this method on the requested resource".to_owned()),
+            406 => ("NotAcceptable", text),
+            409 => ("Conflict", "the server reported a conflict".to_owned()),
+            410 => ("Gone", "the server could not find the requested resource".to_owned()),
+            413 => ("RequestEntityTooLarge", text),
+            415 => ("UnsupportedMediaType", text),
+            422 => ("Invalid", "the server rejected our request due to an error in our request".to_owned()),
+            429 => (
+                "TooManyRequests",
+                "the server has received too many requests and has asked us to try again later".to_owned(),
+            ),
+            503 => ("ServiceUnavailable", "the server is currently unable to handle the request".to_owned()),
+            504 => (
+                "Timeout",
+                "the server was unable to return a response in the time allotted, but may still be processing the request"
+                    .to_owned(),
+            ),
+            code if code >= 500 => (
+                "InternalError",
+                format!("an error on the server ({text:?}) has prevented the request from succeeding"),
+            ),
+            _ => ("", "the server responded with the status code but did not return more information".to_owned()),
+        };
+        Self::new(code, reason, format!("{message} ( {of} {name})")).about(of, name)
     }
 
-    pub fn bad_gateway(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_GATEWAY, "InternalError", message)
+    pub fn unavailable(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", message)
     }
 
     /// The canonical JSON of the error, as upstream writes it.

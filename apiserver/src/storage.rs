@@ -10,6 +10,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use crate::facts::{self, SelectableField};
+use crate::metrics::storage::Operations;
 use crate::object;
 use crate::resources::{Hooks, Resource, Storage};
 use crate::respond;
@@ -26,6 +27,7 @@ pub struct ObjectStore {
     pub store: Arc<dyn Store>,
     pub format: Arc<Format>,
     namespaced: bool,
+    operations: Operations,
 }
 
 /// How the objects of one resource are stored.
@@ -46,6 +48,7 @@ impl ObjectStore {
         resource: &Resource,
         storage: &Storage,
         event_ttl: std::time::Duration,
+        operations: Operations,
     ) -> Self {
         let prefix = format!("{ROOT}{}/", storage.prefix);
         let format = Arc::new(Format {
@@ -57,7 +60,7 @@ impl ObjectStore {
         });
         let options = CacheOptions::new(&prefix).index(resource.hooks.indexed_fields().iter().copied());
         let cache = Cache::start(feed, options, Arc::clone(&format) as Arc<dyn Codec>);
-        ObjectStore { prefix, cache, store, format, namespaced: resource.namespaced }
+        ObjectStore { prefix, cache, store, format, namespaced: resource.namespaced, operations }
     }
 
     /// The key of an object.
@@ -97,7 +100,7 @@ impl ObjectStore {
     /// Writes a new object.
     pub async fn create(&self, key: &str, object: &Value) -> Result<Created> {
         let bytes = self.format.encode(object);
-        match self.store.put(key, bytes, Expect::Absent, self.format.ttl).await? {
+        match self.operations.create.timed(self.store.put(key, bytes, Expect::Absent, self.format.ttl)).await? {
             Outcome::Done(revision) => Ok(Created::Done(revision)),
             Outcome::Conflict(_) => Ok(Created::Exists),
         }
@@ -106,7 +109,8 @@ impl ObjectStore {
     /// Replaces the object that was last written at `revision`; otherwise says what is there instead.
     pub async fn replace(&self, key: &str, object: &Value, revision: Revision) -> Result<Replaced> {
         let bytes = self.format.encode(object);
-        match self.store.put(key, bytes, Expect::ModRevision(revision), self.format.ttl).await? {
+        let put = self.store.put(key, bytes, Expect::ModRevision(revision), self.format.ttl);
+        match self.operations.update.timed(put).await? {
             Outcome::Done(revision) => Ok(Replaced::Done(revision)),
             Outcome::Conflict(found) => self.found(found),
         }
@@ -114,7 +118,7 @@ impl ObjectStore {
 
     /// Deletes the object that was last written at `revision`; otherwise says what is there instead.
     pub async fn remove(&self, key: &str, revision: Revision) -> Result<Replaced> {
-        match self.store.delete(key, revision).await? {
+        match self.operations.delete.timed(self.store.delete(key, revision)).await? {
             Outcome::Done(revision) => Ok(Replaced::Done(revision)),
             Outcome::Conflict(found) => self.found(found),
         }
@@ -138,7 +142,7 @@ impl ObjectStore {
 
     /// The object's tree as the store has it now: a linearizable read past the cache.
     pub async fn read(&self, key: &str) -> Result<Option<(Value, Revision)>> {
-        match self.store.get(key, None).await?.value {
+        match self.operations.get.timed(self.store.get(key, None)).await?.value {
             None => Ok(None),
             Some(stored) => Ok(Some((self.format.tree(&stored)?, stored.mod_revision))),
         }

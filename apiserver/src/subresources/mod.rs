@@ -22,7 +22,15 @@ pub async fn route(context: &Context, target: &Target, request: Request<Incoming
     let info = &context.info;
     let resource = target.resource();
     let subresource = resource.subresource(&info.subresource).ok_or_else(Status::no_such_path)?;
-    if !subresource.verbs.contains(&info.verb) {
+    let is_proxy = subresource.name == "proxy";
+    if !info.rest.is_empty() && !is_proxy {
+        return Err(Status::no_such_path());
+    }
+    let is_allowed = match is_proxy {
+        true => proxy::takes(request.method()),
+        false => *request.method() != Method::HEAD && subresource.verbs.contains(&info.verb),
+    };
+    if !is_allowed {
         return Err(Status::method_not_allowed());
     }
     match (resource.plural.as_str(), subresource.name) {
@@ -46,10 +54,8 @@ pub async fn route(context: &Context, target: &Target, request: Request<Incoming
             let bytes = body::read(request.into_body()).await?;
             token::request(context, &bytes).await
         }
-        ("pods", "log") => pod_streams::log(context).await,
-        ("pods", "exec") => pod_streams::stream(context, request, "exec").await,
-        ("pods", "attach") => pod_streams::stream(context, request, "attach").await,
-        ("pods", "portforward") => pod_streams::stream(context, request, "portForward").await,
+        ("pods", "log") => pod_streams::log(context, request).await,
+        ("pods", "exec" | "attach" | "portforward") => pod_streams::stream(context, request).await,
         ("pods" | "services" | "nodes", "proxy") => proxy::proxy(context, target, request).await,
         _ => Err(Status::no_such_path()),
     }
@@ -57,7 +63,7 @@ pub async fn route(context: &Context, target: &Target, request: Request<Incoming
 
 /// A subresource that is the whole object with other rules.
 async fn whole(context: &Context, target: &Target, request: Request<Incoming>) -> Result<Response<Body>> {
-    if matches!(*request.method(), Method::GET | Method::HEAD) {
+    if *request.method() == Method::GET {
         return verbs::get::get(context, target).await;
     }
     let bytes = body::read(request.into_body()).await?;

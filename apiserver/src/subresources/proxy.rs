@@ -1,123 +1,201 @@
-//! pods/proxy, services/proxy and nodes/proxy: plain HTTP to what runs in the cluster.
+//! pods/proxy, services/proxy and nodes/proxy: HTTP to what runs in the cluster.
+//!
+//! Source: `pkg/registry/core/{pod,service,node}`, their ResourceLocation.
 
-use http::{Request, Response};
+use std::net::IpAddr;
+
+use http::{Method, Request, Response};
 use hyper::body::Incoming;
-use hyper_util::rt::TokioIo;
+use rand::seq::IndexedRandom;
 use serde_json::Value;
-use tokio::net::TcpStream;
 
-use crate::body::{self, Body};
+use crate::backend::{self, Location, clean};
+use crate::body::Body;
 use crate::context::{Context, Target};
-use crate::kubelet::{self, http1, upgraded};
-use crate::status::{Result, Status};
+use crate::kubelet;
+use crate::status::{GroupResource, Result, Status};
+
+/// Whether requests of this method are passed on.
+pub fn takes(method: &Method) -> bool {
+    matches!(
+        *method,
+        Method::GET | Method::POST | Method::PUT | Method::PATCH | Method::DELETE | Method::HEAD | Method::OPTIONS
+    )
+}
 
 pub async fn proxy(context: &Context, target: &Target, request: Request<Incoming>) -> Result<Response<Body>> {
-    let info = &context.info;
-    let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
-    let path = format!("/{}{query}", info.rest);
-    // `scheme:name:port`, each end optional.
-    let parts: Vec<&str> = info.name.split(':').collect();
-    let (scheme, name, port) = match parts[..] {
-        [name] => ("", name, ""),
-        [name, port] => ("", name, port),
-        [scheme, name, port] => (scheme, name, port),
-        _ => {
-            return Err(Status::bad_request(format!("invalid {} request {:?}", target.resource().singular, info.name)));
-        }
-    };
-    if scheme == "https" {
-        return Err(Status::bad_gateway("proxying to https backends is not supported yet"));
+    if !context.query.get("dryRun").unwrap_or_default().is_empty() {
+        return Err(Status::bad_request("dryRun is not supported"));
     }
-    let server = &context.server;
-    if target.resource().plural == "nodes" {
-        let address = server.kubelets.address(server, name).await?;
-        if apiserver_streaming::upgrade::is_upgrade(request.headers()) {
-            return server.kubelets.upgrade(&address, request, &path).await;
-        }
-        let (parts, incoming) = request.into_parts();
-        let bytes = body::read(incoming).await?;
-        return server.kubelets.request(&address, parts.method, &path, parts.headers, bytes).await;
-    }
-    let (host, port) = if target.resource().plural == "pods" {
-        let pod = kubelet::pod(server, &info.namespace, name).await?;
-        pod_address(&pod, port)?
-    } else {
-        service_address(context, name, port)?
+    let singular = &target.resource().singular;
+    let asked = Asked::read(&context.info.name)
+        .ok_or_else(|| Status::bad_request(format!("invalid {singular} request {:?}", context.info.name)))?;
+    let mut location = match target.resource().plural.as_str() {
+        "nodes" => node(context, &asked).await?,
+        "pods" => pod(context, &asked).await?,
+        _ => service(context, &asked).await?,
     };
-    let failed = |error: &dyn std::fmt::Display| {
-        Status::unavailable(format!("error trying to reach service: dial tcp {host}:{port}: {error}"))
-    };
-    if apiserver_streaming::upgrade::is_upgrade(request.headers()) {
-        let uri = format!("http://{host}:{port}{path}").parse().map_err(Status::internal)?;
-        let connect = TcpStream::connect((host.as_str(), port));
-        return upgraded(apiserver_streaming::proxy::upgrade(request, uri, connect).await);
-    }
-    let tcp = TcpStream::connect((host.as_str(), port)).await.map_err(|error| failed(&error))?;
-    let (parts, incoming) = request.into_parts();
-    let bytes = body::read(incoming).await?;
-    http1(TokioIo::new(tcp), &host, parts.method, &path, parts.headers, bytes).await.map_err(|error| failed(&error))
+    location.path = path(context);
+    backend::pass(request, location).await
 }
 
-fn pod_address(pod: &Value, port: &str) -> Result<(String, u16)> {
-    let host = pod["status"]["podIP"].as_str().unwrap_or_default();
-    if host.is_empty() {
+/// What of the path is the backend's: cleaned, with its last slash.
+fn path(context: &Context) -> String {
+    let rest = &context.info.rest;
+    let ends_in_slash = context.info.path.ends_with('/');
+    if rest.is_empty() {
+        return if ends_in_slash { "/".to_owned() } else { String::new() };
+    }
+    let mut path = clean(rest);
+    if ends_in_slash && !path.ends_with('/') {
+        path.push('/');
+    }
+    path
+}
+
+/// `name`, `name:port` or `scheme:name:port`.
+struct Asked<'a> {
+    https: bool,
+    name: &'a str,
+    port: &'a str,
+}
+
+impl<'a> Asked<'a> {
+    fn read(id: &'a str) -> Option<Asked<'a>> {
+        let parts: Vec<&str> = id.split(':').collect();
+        let (scheme, name, port) = match parts[..] {
+            [name] => ("", name, ""),
+            [name, port] => ("", name, port),
+            [scheme @ ("" | "http" | "https"), name, port] => (scheme, name, port),
+            _ => return None,
+        };
+        (!name.is_empty()).then_some(Asked { https: scheme == "https", name, port })
+    }
+
+    fn location(&self, context: &Context, host: String, port: u16) -> Location {
+        let tls = self.https.then(|| context.server.kubelets.proxied_tls());
+        Location { tls, host, port, path: String::new(), query: String::new() }
+    }
+
+    /// The port as a number; the scheme's own without one.
+    fn number(&self, port: &str) -> Result<u16> {
+        match port {
+            "" if self.https => Ok(443),
+            "" => Ok(80),
+            port => port.parse().map_err(|_| Status::unclassified(format!("invalid port {port:?} after host"))),
+        }
+    }
+}
+
+async fn node(context: &Context, asked: &Asked<'_>) -> Result<Location> {
+    let kubelet = context.server.kubelets.find(&context.server, asked.name, true).await?;
+    let addresses = backend::lookup(&kubelet.host).await.map_err(|error| Status::bad_request(error.to_string()))?;
+    if !addresses.into_iter().all(is_global_unicast) {
         return Err(Status::bad_request("address not allowed"));
     }
-    let containers = || pod["spec"]["containers"].as_array().into_iter().flatten();
-    let ports = || containers().flat_map(|container| container["ports"].as_array().into_iter().flatten());
-    let number = match port {
-        "" => ports().next().and_then(|port| port["containerPort"].as_u64()).unwrap_or(80),
-        text => match text.parse() {
-            Ok(number) => number,
-            Err(_) => ports()
-                .find(|candidate| candidate["name"] == text)
-                .and_then(|port| port["containerPort"].as_u64())
-                .ok_or_else(|| Status::bad_request(format!("no port named {text:?}")))?,
-        },
-    };
-    let number = u16::try_from(number).map_err(|_| Status::bad_request(format!("invalid port {number}")))?;
-    Ok((host.to_owned(), number))
+    if asked.port.is_empty() || asked.port == kubelet.port.to_string() {
+        return Ok(kubelet.location(String::new(), String::new()));
+    }
+    Ok(asked.location(context, kubelet.host, asked.number(asked.port)?))
 }
 
-/// A ready endpoint of a service, found through its endpoint slices.
-fn service_address(context: &Context, name: &str, port: &str) -> Result<(String, u16)> {
+async fn pod(context: &Context, asked: &Asked<'_>) -> Result<Location> {
+    let pod = kubelet::pod(&context.server, &context.info.namespace, asked.name).await?;
+    let containers = pod["spec"]["containers"].as_array().into_iter().flatten();
+    let first = containers
+        .filter_map(|container| container["ports"][0]["containerPort"].as_u64())
+        .map(|port| port.to_string())
+        .next();
+    let port = if asked.port.is_empty() { first.as_deref().unwrap_or_default() } else { asked.port };
+    let status = &pod["status"];
+    let host = status["podIPs"][0]["ip"].as_str().or_else(|| status["podIP"].as_str()).unwrap_or_default();
+    if !host.parse().is_ok_and(is_global_unicast) {
+        return Err(Status::bad_request("address not allowed"));
+    }
+    Ok(asked.location(context, host.to_owned(), asked.number(port)?))
+}
+
+/// A ready endpoint of a service that is really a pod.
+async fn service(context: &Context, asked: &Asked<'_>) -> Result<Location> {
     let server = &context.server;
     let namespace = &context.info.namespace;
-    let of = crate::status::GroupResource { group: "", resource: "services" };
-    let service = server.cached("", "services", namespace, name)?.ok_or_else(|| Status::not_found(of, name))?;
-    let ports = service["spec"]["ports"].as_array().cloned().unwrap_or_default();
-    let wanted = ports
-        .iter()
-        .find(|candidate| {
-            port.is_empty() && ports.len() == 1
-                || candidate["name"] == port && !port.is_empty()
-                || candidate["port"].as_u64().map(|number| number.to_string()).as_deref() == Some(port)
-        })
-        .ok_or_else(|| Status::unavailable(format!("no service port {port:?} found for service {name:?}")))?;
-    let objects = server.objects("discovery.k8s.io", "endpointslices")?;
-    let scope =
-        apiserver_watch_cache::Scope::all().namespace(namespace.as_str()).label("kubernetes.io/service-name", name);
-    for slice in objects.cache.snapshot().list(&scope, None) {
-        let Some(tree) = slice.json().ok().and_then(|json| serde_json::from_slice::<Value>(json).ok()) else {
-            continue;
-        };
-        let number = tree["ports"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .find(|candidate| {
-                candidate["name"].as_str().unwrap_or_default() == wanted["name"].as_str().unwrap_or_default()
-            })
-            .and_then(|port| port["port"].as_u64())
-            .and_then(|number| u16::try_from(number).ok());
-        let ready = tree["endpoints"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .find(|endpoint| endpoint["conditions"]["ready"] != Value::Bool(false));
-        if let (Some(number), Some(host)) = (number, ready.and_then(|endpoint| endpoint["addresses"][0].as_str())) {
-            return Ok((host.to_owned(), number));
+    let name = asked.name;
+    let not_found = || Status::not_found(GroupResource { group: "", resource: "services" }, name);
+    let none = |id: &str| Status::unavailable(format!("no endpoints available for service {id:?}"));
+    let mut port = asked.port.to_owned();
+    if let Ok(number) = asked.port.parse::<i64>() {
+        let service = server.find("", "services", namespace, name).await?.ok_or_else(not_found)?;
+        let mut ports = service["spec"]["ports"].as_array().into_iter().flatten();
+        let found = ports
+            .find(|candidate| candidate["port"].as_i64() == Some(number))
+            .ok_or_else(|| Status::unavailable(format!("no service port {number} found for service {name:?}")))?;
+        port = found["name"].as_str().unwrap_or_default().to_owned();
+    }
+    let endpoints = server.find("", "endpoints", namespace, name).await?.ok_or_else(not_found)?;
+    let subsets: &[Value] = endpoints["subsets"].as_array().map_or(&[], Vec::as_slice);
+    if subsets.is_empty() {
+        return Err(none(name));
+    }
+    let mut candidates = Vec::new();
+    for subset in subsets {
+        let ports = subset["ports"].as_array().into_iter().flatten();
+        let named = ports.filter(|candidate| candidate["name"].as_str().unwrap_or_default() == port);
+        let numbers: Vec<u16> =
+            named.filter_map(|port| port["port"].as_u64().and_then(|number| u16::try_from(number).ok())).collect();
+        for address in subset["addresses"].as_array().into_iter().flatten() {
+            if let Some(ip) = address["ip"].as_str().filter(|_| is_pod(context, address)) {
+                candidates.extend(numbers.iter().map(|number| (ip.to_owned(), *number)));
+            }
         }
     }
-    Err(Status::unavailable(format!("no endpoints available for service {name:?}")))
+    let (host, number) = candidates.choose(&mut rand::rng()).cloned().ok_or_else(|| none(&context.info.name))?;
+    Ok(asked.location(context, host, number))
+}
+
+/// Whether an endpoint is the address of a pod of this namespace: nothing else is passed on to.
+fn is_pod(context: &Context, address: &Value) -> bool {
+    let target = &address["targetRef"];
+    let namespace = context.info.namespace.as_str();
+    if target["namespace"].as_str() != Some(namespace) {
+        return false;
+    }
+    let name = target["name"].as_str().unwrap_or_default();
+    let Ok(Some(pod)) = context.server.cached("", "pods", namespace, name) else { return false };
+    pod["status"]["podIPs"].as_array().into_iter().flatten().any(|ip| ip["ip"] == address["ip"])
+}
+
+/// Go's `IP.IsGlobalUnicast`.
+fn is_global_unicast(address: IpAddr) -> bool {
+    let is_local = match address {
+        IpAddr::V4(address) => address.is_broadcast() || address.is_link_local(),
+        IpAddr::V6(address) => address.is_unicast_link_local(),
+    };
+    !(is_local || address.is_unspecified() || address.is_loopback() || address.is_multicast())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_as_upstream_reads_them() {
+        let read = |id| Asked::read(id).map(|asked| (asked.https, asked.name, asked.port));
+        assert_eq!(read("p"), Some((false, "p", "")));
+        assert_eq!(read("p:http"), Some((false, "p", "http")));
+        assert_eq!(read("https:p:"), Some((true, "p", "")));
+        assert_eq!(read(":p:"), Some((false, "p", "")));
+        for wrong in ["", ":", "x:p:1", "a:b:c:d"] {
+            assert_eq!(read(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn only_addresses_elsewhere_are_passed_on_to() {
+        for allowed in ["10.0.0.1", "192.0.2.1", "2001:db8::1", "fd00::1"] {
+            assert!(is_global_unicast(allowed.parse().unwrap()), "{allowed}");
+        }
+        for refused in ["127.0.0.1", "0.0.0.0", "169.254.169.254", "224.0.0.1", "255.255.255.255", "::1", "fe80::1"] {
+            assert!(!is_global_unicast(refused.parse().unwrap()), "{refused}");
+        }
+    }
 }

@@ -75,7 +75,7 @@ pub async fn watch(context: &Context, target: &Target) -> Result<Response<Body>>
     let stopping = context.server.draining.clone();
     let mut response = match watcher {
         Ok(watcher) => {
-            let metrics = context.server.metrics.watch_started(target.resource());
+            let metrics = context.server.metrics.requests.watch_started(target, &context.info);
             let frames = frames(watcher, framer, deadline, end_of_initial, bookmarks, metrics);
             Response::new(body::stream(frames.take_until(stopping.cancelled_owned())))
         }
@@ -126,7 +126,7 @@ fn frames(
     deadline: Instant,
     end_of_initial: bool,
     bookmarks: bool,
-    metrics: crate::metrics::WatchGuard,
+    metrics: crate::metrics::requests::WatchGuard,
 ) -> impl futures::Stream<Item = Bytes> + Send {
     let state = Some((watcher, framer, Vec::with_capacity(8), metrics));
     futures::stream::unfold(state, move |state| async move {
@@ -144,7 +144,7 @@ fn frames(
                 }
             }
             let mut chunk = framer.batch(&items, end_of_initial, bookmarks);
-            metrics.sent(items.len());
+            metrics.sent(&chunk);
             match chunk.len() {
                 0 => {}
                 1 => return chunk.pop().map(|frame| (frame, Some((watcher, framer, items, metrics)))),

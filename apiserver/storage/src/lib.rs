@@ -162,6 +162,11 @@ pub trait Store: Send + Sync + 'static {
 
     /// Whether the backend answers, for health checks.
     async fn ping(&self) -> Result<()>;
+
+    /// How many bytes the backend's file takes; none where nobody knows.
+    async fn size(&self) -> Result<Option<u64>> {
+        Ok(None)
+    }
 }
 
 /// The end of the range of all keys that begin with `prefix`.

@@ -3,7 +3,7 @@
 use std::io;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{Request, Response, StatusCode, Uri};
 use http_body_util::Full;
 use hyper_util::rt::TokioIo;
@@ -32,7 +32,7 @@ pub enum Error {
 /// Passes an upgrade request of any protocol to `backend` and copies bytes both ways once that upgrades. An error
 /// response of the backend (400 and above) is the response.
 ///
-/// The client's headers go along, except Host and Authorization.
+/// The client's headers go along, Host among them, except Authorization.
 ///
 /// # Errors
 /// The request is no upgrade, the backend cannot be reached or answers with success but no upgrade.
@@ -69,7 +69,7 @@ pub(crate) fn backend_request<B>(request: &Request<B>, backend: Uri) -> Request<
     *out.method_mut() = request.method().clone();
     *out.uri_mut() = backend;
     *out.headers_mut() = request.headers().clone();
-    for name in [HOST, AUTHORIZATION, CONTENT_LENGTH, TRANSFER_ENCODING] {
+    for name in [AUTHORIZATION, CONTENT_LENGTH, TRANSFER_ENCODING] {
         out.headers_mut().remove(name);
     }
     out

@@ -231,7 +231,11 @@ pub async fn dial(io: impl Io, request: Request<()>) -> Result<(Response<()>, Up
     }
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
     parts.uri = path.parse::<http::Uri>().map_err(http::Error::from)?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(io)).await?;
+    if parts.method == Method::POST {
+        parts.headers.insert(http::header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+    }
+    let mut builder = hyper::client::conn::http1::Builder::new();
+    let (mut sender, connection) = builder.title_case_headers(true).handshake(TokioIo::new(io)).await?;
     tokio::spawn(async move {
         if let Err(error) = connection.with_upgrades().await {
             tracing::debug!(%error, "connection to backend ends");

@@ -10,6 +10,8 @@ mod forms;
 mod lifecycle;
 mod lists;
 mod malformed;
+mod metrics;
+mod streams;
 mod support;
 mod watches;
 mod writes;

@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tokio_util::sync::CancellationToken;
 
 pub const JSON: &str = "application/json";
@@ -143,7 +144,20 @@ impl Server {
         self.connect(None).await
     }
 
+    /// A connection of HTTP/1.1 to write bytes to.
+    pub async fn raw(&self, name: &str, groups: &[&str]) -> TlsStream<TcpStream> {
+        self.tls(Some(self.files.certificate(name, groups, &[])), b"http/1.1").await
+    }
+
     async fn connect(&self, identity: Option<(String, String)>) -> Client {
+        let tls = self.tls(identity, b"h2").await;
+        let (sender, connection) =
+            hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(tls)).await.unwrap();
+        tokio::spawn(connection);
+        Client { sender, headers: HeaderMap::new(), authority: format!("https://localhost:{}", self.address.port()) }
+    }
+
+    async fn tls(&self, identity: Option<(String, String)>, protocol: &[u8]) -> TlsStream<TcpStream> {
         let mut roots = rustls::RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(self.files.authority.as_bytes()).unwrap()).unwrap();
         let builder = rustls::ClientConfig::builder().with_root_certificates(roots);
@@ -156,14 +170,10 @@ impl Server {
                 .unwrap(),
             None => builder.with_no_client_auth(),
         };
-        config.alpn_protocols = vec![b"h2".to_vec()];
+        config.alpn_protocols = vec![protocol.to_vec()];
         let tcp = TcpStream::connect(self.address).await.unwrap();
         let name = ServerName::try_from("localhost").unwrap();
-        let tls = TlsConnector::from(Arc::new(config)).connect(name, tcp).await.unwrap();
-        let (sender, connection) =
-            hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(tls)).await.unwrap();
-        tokio::spawn(connection);
-        Client { sender, headers: HeaderMap::new(), authority: format!("https://localhost:{}", self.address.port()) }
+        TlsConnector::from(Arc::new(config)).connect(name, tcp).await.unwrap()
     }
 
     /// Stops the server as a signal would, and gives its files back.

@@ -86,6 +86,17 @@ impl Client {
     }
 }
 
+/// Bytes of one endpoint's database file: the first that tells.
+pub(super) async fn size(connections: &Connections) -> Option<u64> {
+    for endpoint in &connections.endpoints {
+        let asked = async { etcd_client(endpoint).await?.maintenance_client().status().await };
+        if let Ok(Ok(status)) = tokio::time::timeout(CONNECT_TIMEOUT, asked).await {
+            return u64::try_from(status.db_size()).ok();
+        }
+    }
+    None
+}
+
 /// A connection to one endpoint at a time.
 struct Slot {
     current: RwLock<(usize, Client)>,

@@ -247,6 +247,10 @@ impl Store for EtcdStore {
             Err(_) => Err(Error::Unavailable(format!("etcd did not answer within {PING_TIMEOUT:?}"))),
         }
     }
+
+    async fn size(&self) -> Result<Option<u64>> {
+        Ok(connection::size(&self.connections).await)
+    }
 }
 
 /// The start of a range for etcd, which knows no empty key.

@@ -7,11 +7,11 @@ use bytes::BytesMut;
 use http::{Method, Request, Response, Uri};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::client::{ClientStreams, ConnectError, connect};
+use super::client::{ClientStreams, connect};
 use super::server::{ServerStreams, serve};
 use super::status::Status;
 use super::{Options, V5};
-use crate::upgrade::{DialError, is_websocket, websocket_protocols};
+use crate::upgrade::{is_websocket, websocket_protocols};
 use crate::{Body, BoxRead, BoxWrite, Io, proxy as raw};
 
 const COPY_BUFFER: usize = 32 * 1024;
@@ -118,8 +118,10 @@ pub async fn proxy<B, T: Io>(
     if !translate {
         return raw::upgrade(request, backend, connect_to).await;
     }
-    let mut onward = raw::backend_request(&request, backend);
+    // A request of the translator's own: nothing of the client's but what it asks for.
+    let mut onward = Request::new(());
     *onward.method_mut() = Method::POST;
+    *onward.uri_mut() = backend.clone();
     let (response, pending) = serve(&mut request, options)?;
     tokio::spawn(async move {
         let server = match pending.streams().await {
@@ -131,7 +133,10 @@ pub async fn proxy<B, T: Io>(
         };
         let client = match connect_to.await {
             Ok(io) => connect(io, onward, options).await,
-            Err(error) => Err(ConnectError::Dial(DialError::Connect(error))),
+            Err(error) => {
+                let problem = format!("error sending request: Post \"{backend}\": {error}");
+                return server.status.finish(Status::internal_error(&problem)).await;
+            }
         };
         match client {
             Ok(client) => drop(bridge(server, client).await),

@@ -1,9 +1,11 @@
-//! WebSocket as Kubernetes uses it: channels in one connection, and SPDY tunnelled through it.
+//! WebSocket as Kubernetes uses it: channels in one connection, SPDY tunnelled through it, and a stream read one way.
 
 mod channels;
+mod reader;
 mod tunnel;
 
 pub use channels::{Channel, ChannelKind, ChannelProtocol, Channels};
+pub use reader::serve_reader;
 pub use tunnel::Tunnel;
 
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
