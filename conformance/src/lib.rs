@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods)]
 
 pub mod context;
+pub mod differential;
 pub mod harness;
 pub mod http;
 pub mod machine;
