@@ -11,11 +11,14 @@ use rustls::{ClientConnection, StreamOwned};
 use super::kubeconfig::Server;
 
 /// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(15);
 /// How long the next frame of a watch may take.
 const FRAME_PATIENCE: Duration = Duration::from_secs(4);
 /// How large an answer may be.
 const LIMIT: usize = 256 << 20;
+
+/// Tells whether enough of a body is there.
+pub type Enough<'a> = &'a dyn Fn(&[u8]) -> bool;
 
 type Stream = BufReader<StreamOwned<ClientConnection, TcpStream>>;
 
@@ -58,14 +61,14 @@ impl Client {
     ///
     /// # Errors
     /// The server is not reached, or what it sends is not HTTP.
-    pub fn send(&mut self, request: &Request, enough: Option<&dyn Fn(&[u8]) -> bool>) -> Result<Response> {
+    pub fn send(&mut self, request: &Request, enough: Option<Enough<'_>>) -> Result<Response> {
         let reused = self.stream.is_some();
         let first = self.attempt(request, enough);
         // A server may close a connection that rests.
         if first.is_err() && reused { self.attempt(request, enough) } else { first }
     }
 
-    fn attempt(&mut self, request: &Request, enough: Option<&dyn Fn(&[u8]) -> bool>) -> Result<Response> {
+    fn attempt(&mut self, request: &Request, enough: Option<Enough<'_>>) -> Result<Response> {
         let mut stream = match self.stream.take() {
             Some(stream) => stream,
             None => connect(&self.server)?,
@@ -141,7 +144,7 @@ fn read_body(
     stream: &mut Stream,
     response: &mut Response,
     keep: &mut bool,
-    enough: Option<&dyn Fn(&[u8]) -> bool>,
+    enough: Option<Enough<'_>>,
 ) -> Result<bool> {
     let header = |name: &str| response.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
     let chunked = header("transfer-encoding").is_some_and(|value| value.eq_ignore_ascii_case("chunked"));

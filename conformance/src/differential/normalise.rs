@@ -40,6 +40,7 @@ static YAML_REVISION: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r#"(?m)^(\s*(?:- )?resourceVersion: )"\d+"$"#).ok());
 static YAML_PORT: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"(?m)^(\s*(?:- )?(?:nodePort|healthCheckNodePort): )\d+$").ok());
+static YAML_ADDRESS: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?m)^(\s*serverAddress: ).+$").ok());
 static YAML_AGE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?m)^(\s*- )\d+s$").ok());
 
 /// What is known while a unit runs against one server.
@@ -90,10 +91,10 @@ impl Normaliser {
                 "cell" if AGE.as_ref().is_some_and(|age| age.is_match(text)) => *text = "<age>".to_owned(),
                 _ => *text = self.text(variables, text),
             },
-            Tree::Number(_) if matches!(key, "nodePort" | "healthCheckNodePort") => {
-                if !self.literal.contains(&tree.brief()) {
-                    *tree = Tree::Text("<port>".to_owned());
-                }
+            Tree::Number(_)
+                if matches!(key, "nodePort" | "healthCheckNodePort") && !self.literal.contains(&tree.brief()) =>
+            {
+                *tree = Tree::Text("<port>".to_owned());
             }
             Tree::List(items) => {
                 let key = if key == "cells" { "cell" } else { key };
@@ -160,7 +161,12 @@ impl Normaliser {
     /// YAML or plain text.
     pub fn lines(&self, variables: &Variables, text: &str) -> String {
         let mut text = self.text(variables, text);
-        for (pattern, to) in [(&YAML_REVISION, "$1<rv>"), (&YAML_PORT, "$1<port>"), (&YAML_AGE, "$1<age>")] {
+        for (pattern, to) in [
+            (&YAML_REVISION, "$1<rv>"),
+            (&YAML_PORT, "$1<port>"),
+            (&YAML_AGE, "$1<age>"),
+            (&YAML_ADDRESS, "$1<address>"),
+        ] {
             if let Some(pattern) = pattern.as_ref() {
                 text = pattern.replace_all(&text, to).into_owned();
             }
