@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use apiserver_storage::prefix_end;
 use apiserver_watch_cache::{Error, Expired, Object, Snapshot};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -62,8 +63,7 @@ pub async fn list(context: &Context, target: &Target) -> Result<Response<Body>> 
     let mut meta = ListMeta { revision, ..ListMeta::default() };
     if found.peek().is_some() {
         if let Some(last) = items.last() {
-            let base = objects.range(&context.info.namespace).start;
-            let after = last.key().strip_prefix(base.as_str()).unwrap_or_default();
+            let after = last.key().strip_prefix(objects.prefix.as_str()).unwrap_or_default();
             meta.continue_token =
                 Token { v: "meta.k8s.io/v1".into(), rv: revision, start: format!("{after}\0") }.encode();
         }
@@ -132,7 +132,7 @@ async fn stored(
             Ok(Contents::Stored(items, revision))
         }
         Err(apiserver_storage::Error::Compacted { .. }) if paging && start.is_some() => {
-            let rest = start.unwrap_or_default().strip_prefix(range.start.as_str()).unwrap_or_default();
+            let rest = start.unwrap_or_default().strip_prefix(objects.prefix.as_str()).unwrap_or_default();
             let token = Token { v: "meta.k8s.io/v1".into(), rv: -1, start: rest.to_owned() };
             Err(inconsistent(token.encode()))
         }
@@ -184,7 +184,13 @@ impl Page {
                 return Err(Status::bad_request("specifying resource version is not allowed when using continue"));
             }
             let token = Token::decode(token)?;
-            let start = format!("{}{}", objects.range(&context.info.namespace).start, token.start);
+            let start = format!("{}{}", objects.prefix, token.start);
+            if !start.starts_with(&objects.prefix)
+                || start >= prefix_end(&objects.prefix)
+                || token.start.contains("../")
+            {
+                return Err(Status::bad_request("continue key is not valid: encoded start key escapes its range"));
+            }
             return Ok(if token.rv < 0 {
                 Page { at: At::Consistent, start: Some(start), answer_revision: None }
             } else {
@@ -268,23 +274,15 @@ impl Token {
             .map_err(|error| invalid(&error.to_string()))?;
         let token: Token = serde_json::from_slice(&bytes).map_err(|error| invalid(&error.to_string()))?;
         if token.v != "meta.k8s.io/v1" {
-            return Err(Status::bad_request(format!(
-                "invalid continue token: continue key is not valid: server does not recognize this encoded version {}",
-                token.v
-            )));
+            return Err(invalid(&format!("server does not recognize this encoded version {:?}", token.v)));
         }
         if token.rv == 0 {
             return Err(invalid("incorrect encoded start resourceVersion (version meta.k8s.io/v1)"));
         }
         if token.start.is_empty() {
-            return Err(invalid("encoded start key empty (version meta.k8s.io/v1)"));
+            return Err(invalid("empty start key"));
         }
-        // A key cannot lead out of the range that it is put behind.
-        let key = token.start.strip_prefix('/').unwrap_or(&token.start);
-        if key.split('/').any(|part| matches!(part, "" | "." | "..")) {
-            return Err(invalid(&token.start));
-        }
-        Ok(Token { start: key.to_owned(), ..token })
+        Ok(token)
     }
 }
 
