@@ -1,6 +1,6 @@
 //! All scripts of a directory, run against one server or two, several at a time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -32,7 +32,12 @@ pub struct Tally {
     pub differ: usize,
     /// Differences that the list accepts.
     pub accepted: usize,
+    /// Of the answers that differ, those of which `open.txt` says so.
+    pub open: usize,
 }
+
+/// The answers that are known to differ and shall not: one `UNIT: STEP` a line.
+const OPEN: &str = "open.txt";
 
 /// The answers of units, by their names.
 type Answers = BTreeMap<String, Vec<Answer>>;
@@ -57,7 +62,7 @@ impl Corpus {
         let units = self.units()?;
         let first = answers(&units, server)?;
         let second = answers(&units, server)?;
-        let tally = judge(&[], &first, &second);
+        let (tally, _) = Judge::default().compare(&first, &second);
         if tally.differ > 0 {
             bail!("{} answers are not the same each time: see above; nothing was recorded", tally.differ);
         }
@@ -80,11 +85,11 @@ impl Corpus {
         Ok(tally.answers)
     }
 
-    /// Compares what was recorded with what a server answers.
+    /// Compares what was recorded with what a server answers. `settle` writes what differs as what is known to.
     ///
     /// # Errors
     /// As for [`Corpus::compare`], and a script was never recorded.
-    pub fn check(&self, server: &Server) -> Result<Tally> {
+    pub fn check(&self, server: &Server, settle: bool) -> Result<Tally> {
         let units = self.units()?;
         let mut expected = Answers::new();
         for path in script::files(&self.directory.join("scripts"))? {
@@ -99,7 +104,24 @@ impl Corpus {
         let found = answers(&units, server)?.into_iter();
         let found =
             found.map(|(unit, answers)| (unit, answers.into_iter().map(recording::reduced).collect())).collect();
-        self.judge(&expected, &found)
+        let list = accepted::load(&self.directory.join("accepted.yaml"))?;
+        let path = self.directory.join(OPEN);
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        let mut open: BTreeSet<String> = text.lines().map(str::to_owned).collect();
+        let differing = BTreeSet::new();
+        let judge = Judge { accepted: &list, known: if settle { BTreeSet::new() } else { open.clone() }, differing };
+        let (tally, differing) = judge.compare(&expected, &found);
+        let ran = |line: &str| expected.keys().any(|unit| line.starts_with(&format!("{unit}: ")));
+        let fixed: Vec<String> = open.iter().filter(|line| ran(line) && !differing.contains(*line)).cloned().collect();
+        if settle {
+            open.retain(|line| !ran(line));
+            open.extend(differing);
+            let lines: String = open.iter().map(|line| format!("{line}\n")).collect();
+            std::fs::write(&path, lines).with_context(|| format!("writing {}", path.display()))?;
+        } else {
+            fixed.iter().for_each(|line| println!("no longer differs, take it out of {OPEN}: {line}"));
+        }
+        Ok(tally)
     }
 
     fn units(&self) -> Result<Vec<Unit>> {
@@ -115,7 +137,7 @@ impl Corpus {
 
     fn judge(&self, left: &Answers, right: &Answers) -> Result<Tally> {
         let list = accepted::load(&self.directory.join("accepted.yaml"))?;
-        let tally = judge(&list, left, right);
+        let (tally, _) = Judge { accepted: &list, ..Judge::default() }.compare(left, right);
         if self.only.is_empty() {
             for entry in accepted::unused(&list) {
                 println!("accepted, but no longer a difference: {entry}");
@@ -129,29 +151,51 @@ fn script_of(unit: &str) -> &str {
     unit.split('/').next().unwrap_or(unit)
 }
 
-/// Prints all differences that are not accepted.
-fn judge(accepted: &[Accepted], left: &Answers, right: &Answers) -> Tally {
-    let mut tally = Tally::default();
-    for (unit, left) in left {
-        let empty = Vec::new();
-        let right = right.get(unit).unwrap_or(&empty);
-        if left.len() != right.len() || left.iter().zip(right).any(|(left, right)| left.step != right.step) {
-            println!("## {unit}: its steps are not those that were recorded; record it again");
-            tally.differ += 1;
-            continue;
-        }
-        for (left, right) in left.iter().zip(right) {
-            tally.answers += 1;
-            let mut differences = compare::answers(left, right);
-            tally.accepted += accepted::take(accepted, unit, &left.step, &mut differences);
-            if !differences.is_empty() {
+/// Compares answers and prints the differences that are news.
+#[derive(Default)]
+struct Judge<'a> {
+    accepted: &'a [Accepted],
+    /// Answers known to differ.
+    known: BTreeSet<String>,
+    /// Answers found to differ.
+    differing: BTreeSet<String>,
+}
+
+impl Judge<'_> {
+    fn compare(mut self, left: &Answers, right: &Answers) -> (Tally, BTreeSet<String>) {
+        let mut tally = Tally::default();
+        let none = Vec::new();
+        for (unit, left) in left {
+            let right = right.get(unit).unwrap_or(&none);
+            if left.len() != right.len() || left.iter().zip(right).any(|(left, right)| left.step != right.step) {
+                println!("## {unit}: its steps are not those that were recorded; record it again");
                 tally.differ += 1;
-                println!("## {unit}: {}", left.step);
-                differences.iter().for_each(|difference| println!("    {difference}"));
+                continue;
+            }
+            for (left, right) in left.iter().zip(right) {
+                self.one(unit, left, right, &mut tally);
             }
         }
+        (tally, self.differing)
     }
-    tally
+
+    fn one(&mut self, unit: &str, left: &Answer, right: &Answer, tally: &mut Tally) {
+        tally.answers += 1;
+        let mut differences = compare::answers(left, right);
+        tally.accepted += accepted::take(self.accepted, unit, &left.step, &mut differences);
+        if differences.is_empty() {
+            return;
+        }
+        tally.differ += 1;
+        let name = format!("{unit}: {}", left.step);
+        if self.known.contains(&name) {
+            tally.open += 1;
+        } else {
+            println!("## {name}");
+            differences.iter().for_each(|difference| println!("    {difference}"));
+        }
+        self.differing.insert(name);
+    }
 }
 
 /// Runs all units, several at a time.
