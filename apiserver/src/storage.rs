@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use apiserver_schema::{json, protobuf};
+use apiserver_schema::{defaults, json, protobuf};
 use apiserver_storage::{Expect, KeyValue, Outcome, Read, Revision, Store, prefix_end};
 use apiserver_watch_cache::{Cache, CacheOptions, Codec, DecodeError, Decoded, Feed};
 use bytes::Bytes;
@@ -196,14 +196,15 @@ impl Format {
         serde_json::from_slice(&json).map_err(Status::internal)
     }
 
-    /// A stored value as canonical JSON, its resourceVersion set.
+    /// A stored value as canonical JSON, its resourceVersion set. Defaults are filled in also here: others, and earlier
+    /// versions, stored objects without some, and upstream serves them with all.
     fn json(&self, stored: &KeyValue) -> std::result::Result<Bytes, DecodeError> {
         let problem = |error: &dyn std::fmt::Display| DecodeError(format!("{}: {error}", stored.key));
         let version = stored.mod_revision.to_string();
         let mut out = Vec::with_capacity(stored.value.len() * 2);
         if stored.value.starts_with(protobuf::MAGIC) {
             let envelope = protobuf::decode_envelope(&stored.value).map_err(|error| problem(&error))?;
-            if envelope.api_version == self.storage.api_version.as_str() {
+            if envelope.api_version == self.storage.api_version.as_str() && !defaults::has_any(&self.storage.ty) {
                 let raw = with_resource_version(envelope.raw, &version).ok_or_else(|| problem(&"damaged metadata"))?;
                 protobuf::to_json(&self.storage.ty, &self.storage.api_version, &self.kind, &raw, &mut out)
                     .map_err(|error| problem(&error))?;
@@ -214,12 +215,14 @@ impl Format {
                 .ok_or_else(|| problem(&format!("no kind {} in {}", self.kind, envelope.api_version)))?;
             let mut tree = protobuf::decode(ty, envelope.raw).map_err(|error| problem(&error))?;
             self.hooks.convert(&mut tree, envelope.api_version, &self.storage.api_version);
+            defaults::apply(&self.storage.ty, &mut tree);
             self.finish(tree, version, &mut out);
             return Ok(out.into());
         }
         let mut tree: Value = serde_json::from_slice(&stored.value).map_err(|error| problem(&error))?;
         let api_version = tree["apiVersion"].as_str().unwrap_or_default().to_owned();
         self.hooks.convert(&mut tree, &api_version, &self.storage.api_version);
+        defaults::apply(&self.storage.ty, &mut tree);
         self.finish(tree, version, &mut out);
         Ok(out.into())
     }
@@ -235,8 +238,9 @@ impl Format {
 impl Codec for Format {
     fn decode(&self, stored: &KeyValue) -> std::result::Result<Decoded, DecodeError> {
         let json = self.json(stored)?;
-        let facts =
+        let mut facts =
             facts::read(&json, self.selectable).map_err(|error| DecodeError(format!("{}: {error}", stored.key)))?;
+        self.hooks.complete_facts(&mut facts);
         Ok(Decoded {
             json,
             namespace: facts.namespace,
@@ -295,4 +299,47 @@ fn varint(bytes: &mut &[u8]) -> Option<u64> {
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn format(plural: &str) -> Format {
+        let resource = crate::resources::builtin::resources().into_iter().find(|one| one.plural == plural).unwrap();
+        Format {
+            kind: resource.kind.to_string(),
+            storage: resource.storage.clone().unwrap(),
+            selectable: resource.hooks.selectable_fields(),
+            hooks: Arc::clone(&resource.hooks),
+            ttl: None,
+        }
+    }
+
+    fn served(format: &Format, value: impl Into<Bytes>) -> Value {
+        let stored = KeyValue { key: "/registry/x".into(), value: value.into(), create_revision: 7, mod_revision: 9 };
+        format.tree(&stored).unwrap()
+    }
+
+    #[test]
+    fn stored_objects_get_the_defaults_that_they_lack() {
+        let jobs = format("jobs");
+        let job = serde_json::json!({
+            "metadata": {"name": "j"}, "spec": {"template": {"metadata": {"labels": {"job-name": "j"}}}},
+        });
+        let served = served(&jobs, jobs.encode(&job));
+        assert_eq!(served["metadata"]["labels"], job["spec"]["template"]["metadata"]["labels"]);
+        assert_eq!(served["metadata"]["resourceVersion"], "9");
+    }
+
+    #[test]
+    fn definitions_are_read_as_upstream_stores_them() {
+        let stored = r#"{"kind":"CustomResourceDefinition","apiVersion":"apiextensions.k8s.io/v1beta1",
+            "metadata":{"name":"things.example.com"},
+            "spec":{"group":"example.com","version":"v1","names":{"plural":"things","kind":"Thing"},"scope":"Namespaced",
+            "validation":{"openAPIV3Schema":{"type":"object"}},"versions":[{"name":"v1","served":true,"storage":true}]}}"#;
+        let served = served(&format("customresourcedefinitions"), stored);
+        assert_eq!(served["apiVersion"], "apiextensions.k8s.io/v1");
+        assert_eq!(served["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["type"], "object");
+    }
 }

@@ -8,17 +8,21 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use rustls::RootCertStore;
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+use super::version_one::VersionOne;
 use super::{Refused, User};
 
 /// Authorities whose certificates are believed.
 pub struct Roots {
     verifier: Arc<dyn ClientCertVerifier>,
+    store: Arc<RootCertStore>,
+    provider: Arc<CryptoProvider>,
 }
 
 impl Roots {
@@ -31,10 +35,11 @@ impl Roots {
         for certificate in certificates {
             store.add(certificate).with_context(|| format!("a certificate in {} is no authority", path.display()))?;
         }
-        let verifier = WebPkiClientVerifier::builder(Arc::new(store))
+        let (store, provider) = (Arc::new(store), Arc::new(rustls::crypto::aws_lc_rs::default_provider()));
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::clone(&store), Arc::clone(&provider))
             .build()
             .with_context(|| format!("the authorities in {} cannot be used", path.display()))?;
-        Ok(Roots { verifier })
+        Ok(Roots { verifier, store, provider })
     }
 
     /// Whether the chain is signed by one of the authorities, in time, and made for clients.
@@ -42,6 +47,10 @@ impl Roots {
         let Some((leaf, rest)) = certificates.split_first() else {
             return Err(Refused("no certificate".to_owned()));
         };
+        if let Some(plain) = VersionOne::of(leaf) {
+            let judged = plain.verify(&self.store, UnixTime::now(), &self.provider.signature_verification_algorithms);
+            return judged.map_err(|error| Refused(format!("x509: {error}")));
+        }
         self.verifier
             .verify_client_cert(leaf, rest, UnixTime::now())
             .map(|_| ())

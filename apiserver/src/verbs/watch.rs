@@ -27,7 +27,8 @@ use crate::status::{Result, Status};
 const BATCH: usize = 256;
 
 pub async fn watch(context: &Context, target: &Target) -> Result<Response<Body>> {
-    let accepted = negotiate::accept(&context.headers, Offer { protobuf: true, forms: true, watch: true })?;
+    let accepted =
+        negotiate::accept(&context.headers, Offer { protobuf: true, forms: true, tables: true, watch: true })?;
     let selection = Selection::read(context, target)?;
     let objects = target.objects()?;
     objects.ready().await?;

@@ -198,10 +198,14 @@ fn check_preconditions(target: &Target, object: &Value, old: &Value, name: &str)
     let uid = object::meta(object, "uid");
     let old_uid = object::meta(old, "uid");
     if !uid.is_empty() && uid != old_uid {
+        let key = target.objects()?.key(object::meta(old, "namespace"), name);
         return Err(Status::conflict(
             target.group_resource(),
             name,
-            format_args!("Precondition failed: UID in precondition: {uid}, UID in object meta: {old_uid}"),
+            format_args!(
+                "StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: \
+                 Precondition failed: UID in precondition: {uid}, UID in object meta: {old_uid}"
+            ),
         ));
     }
     let resource = target.resource();
