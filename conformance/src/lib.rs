@@ -5,7 +5,11 @@
 
 pub mod context;
 pub mod differential;
+pub mod e2e;
 pub mod harness;
 pub mod http;
 pub mod machine;
+pub mod server;
 pub mod steps;
+pub mod stored;
+pub mod walks;
