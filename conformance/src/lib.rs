@@ -3,6 +3,7 @@
 // No runtime here whose threads could be blocked.
 #![allow(clippy::disallowed_methods)]
 
+pub mod bench;
 pub mod context;
 pub mod differential;
 pub mod e2e;
