@@ -27,6 +27,7 @@ use crate::authn::version_one::VersionOne;
 use crate::backend::Peer;
 use crate::chain;
 use crate::flags::Flags;
+use crate::gathering::Gathering;
 use crate::server::Server;
 
 /// How long open requests may go on once the server stops.
@@ -122,7 +123,10 @@ async fn connection(server: Arc<Server>, acceptor: TlsAcceptor, tcp: TcpStream, 
         .keep_alive_interval(Some(Duration::from_secs(30)))
         .keep_alive_timeout(Duration::from_secs(15))
         .max_header_list_size(1024 * 1024);
-    let mut served = std::pin::pin!(builder.serve_connection_with_upgrades(TokioIo::new(tls), service));
+    // Only HTTP/2 keeps the connection for itself to its end.
+    let gathers = tls.get_ref().1.alpn_protocol() == Some(b"h2".as_slice());
+    let stream = TokioIo::new(Gathering::new(tls, gathers));
+    let mut served = std::pin::pin!(builder.serve_connection_with_upgrades(stream, service));
     let outcome = tokio::select! {
         outcome = &mut served => outcome,
         () = stopping.cancelled() => {

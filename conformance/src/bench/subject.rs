@@ -68,7 +68,6 @@ impl Subject {
         ] {
             server.arg(format!("{flag}={}", directory.join(file).display()));
         }
-        server.arg(format!("--cert-dir={}", directory.display()));
         let endpoint = Endpoint::new(port, &directory)?;
         let started = Instant::now();
         let server = spawn(server, &directory.join("apiserver.log"))
