@@ -25,7 +25,10 @@ const MAX_REFUSAL: usize = 50_000;
 /// Answers what a container wrote.
 pub async fn log(context: &Context, request: Request<Incoming>) -> Result<Response<Body>> {
     negotiate::produced_with(&context.headers, "text/plain")?;
-    negotiate::accept(&context.headers, negotiate::Offer { protobuf: true, forms: false, watch: false })?;
+    negotiate::accept(
+        &context.headers,
+        negotiate::Offer { protobuf: true, forms: false, tables: false, watch: false },
+    )?;
     let query = log_query(context)?;
     let verified = !context.query.flag("insecureSkipTLSVerifyBackend");
     let metrics = &context.server.metrics;
