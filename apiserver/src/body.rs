@@ -195,7 +195,8 @@ fn resets_owners(json: &[u8]) -> bool {
         #[serde(borrow)]
         managed_fields: &'a serde_json::value::RawValue,
     }
-    if !std::str::from_utf8(json).is_ok_and(|json| json.contains("\"managedFields\"")) {
+    const NAME: &[u8] = b"\"managedFields\"";
+    if !json.windows(NAME.len()).any(|window| window == NAME) {
         return false;
     }
     let Ok(shell) = serde_json::from_slice::<Shell<'_>>(json) else { return false };
@@ -257,13 +258,18 @@ pub fn status(status: &Status) -> Response<Body> {
 
 /// What a path that is no part of the API is answered with.
 pub fn page_not_found() -> Response<Body> {
-    let mut response = text(StatusCode::NOT_FOUND, "404 page not found\n");
+    plain(StatusCode::NOT_FOUND, "404 page not found\n")
+}
+
+/// Text that must not be taken for anything else, as health checks answer it.
+pub fn plain(code: StatusCode, shown: impl Into<Bytes>) -> Response<Body> {
+    let mut response = text(code, shown);
     let nosniff = http::HeaderValue::from_static("nosniff");
     response.headers_mut().insert(http::header::X_CONTENT_TYPE_OPTIONS, nosniff);
     response
 }
 
-/// Text, as health checks and version-less paths answer it.
+/// Text.
 pub fn text(code: StatusCode, text: impl Into<Bytes>) -> Response<Body> {
     response(code, "text/plain; charset=utf-8", text)
 }

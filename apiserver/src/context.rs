@@ -54,12 +54,10 @@ impl Target {
 
     /// Whether requests are in the version in which objects are stored and cached.
     pub fn is_storage_version(&self) -> bool {
-        // Asked for every frame of every watch: nothing is allocated.
-        let (group, version) = (self.resource().group.as_str(), self.version.name.as_str());
-        self.resource().storage.as_ref().is_some_and(|storage| match storage.api_version.split_once('/') {
-            Some(stored) => stored == (group, version),
-            None => group.is_empty() && storage.api_version == version,
-        })
+        self.resource()
+            .storage
+            .as_ref()
+            .is_some_and(|storage| storage.api_version == self.resource().api_version(&self.version.name))
     }
 
     /// What hooks may know of a request.
@@ -122,7 +120,14 @@ impl Context {
                 let detail = "Too long: may not be more than 128 bytes";
                 return Err(Status::invalid_options(kind, "FieldValueTooLong", "fieldManager", detail));
             }
-            name => name.to_owned(),
+            name => match name.char_indices().find(|(_, c)| !is_printable(*c)) {
+                Some((at, c)) => {
+                    let detail =
+                        format!("Invalid value: {name:?}: invalid character U+{:04X} (at position {at})", u32::from(c));
+                    return Err(Status::invalid_options(kind, "FieldValueInvalid", "fieldManager", &detail));
+                }
+                None => name.to_owned(),
+            },
         };
         Ok(WriteOptions { dry_run: !dry_runs.is_empty(), field_validation, manager, force: self.query.flag("force") })
     }
@@ -133,4 +138,9 @@ impl Context {
             self.headers.get(http::header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
         agent.split('/').next().unwrap_or_default().chars().filter(|c| !c.is_control()).take(128).collect()
     }
+}
+
+/// Whether Go prints a character: what is seen, and the plain space.
+fn is_printable(c: char) -> bool {
+    !c.is_control() && (c == ' ' || !c.is_whitespace())
 }

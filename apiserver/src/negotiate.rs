@@ -34,6 +34,8 @@ pub enum Form {
     /// `PartialObjectMetadata` or its list.
     Metadata {
         v1beta1: bool,
+        /// The list was named, not the object.
+        list: bool,
     },
 }
 
@@ -62,9 +64,8 @@ impl Accepted {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Offer {
     pub protobuf: bool,
-    /// Metadata-only forms, and tables where there are any.
+    /// Tables and metadata-only forms.
     pub forms: bool,
-    pub tables: bool,
     pub watch: bool,
 }
 
@@ -85,12 +86,22 @@ pub fn produced_with(headers: &HeaderMap, other: &str) -> Result<()> {
     Err(Status::no_representation(&format!("{other}, {OBJECT_TYPES}")))
 }
 
+/// [`produced`] of a route that speaks only JSON.
+pub fn produced_json(headers: &HeaderMap) -> Result<()> {
+    let header = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let fits = |clause: Clause<'_>| matches!(clause.media_type.to_ascii_lowercase().as_str(), "*/*" | JSON);
+    if header.trim().is_empty() || header.split(',').map(Clause::parse).any(fits) {
+        return Ok(());
+    }
+    Err(Status::no_representation(JSON))
+}
+
 fn is_produced(headers: &HeaderMap, other: &str) -> bool {
     let header = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     header.trim().is_empty()
         || header.split(',').map(Clause::parse).any(|clause| {
             let media_type = clause.media_type.to_ascii_lowercase();
-            media_type == other || matches!(media_type.as_str(), "*/*" | "application/*" | JSON | YAML | PROTOBUF)
+            media_type == other || matches!(media_type.as_str(), "*/*" | JSON | YAML | PROTOBUF)
         })
 }
 
@@ -150,14 +161,15 @@ impl<'a> Clause<'a> {
             (Some(kind), Some("meta.k8s.io"), Some(version @ ("v1" | "v1beta1"))) if offer.forms => {
                 let v1beta1 = version == "v1beta1";
                 match kind {
-                    "Table" if offer.tables && self.media_type != PROTOBUF => Form::Table { v1beta1 },
-                    "PartialObjectMetadata" | "PartialObjectMetadataList" => Form::Metadata { v1beta1 },
+                    "Table" => Form::Table { v1beta1 },
+                    "PartialObjectMetadata" => Form::Metadata { v1beta1, list: false },
+                    "PartialObjectMetadataList" => Form::Metadata { v1beta1, list: true },
                     _ => return None,
                 }
             }
             _ => return None,
         };
-        if self.parameter("stream").is_some_and(|stream| !(offer.watch && stream == "watch")) {
+        if self.parameter("stream").is_some_and(|stream| !((offer.watch || offer.forms) && stream == "watch")) {
             return None;
         }
         Some(Accepted { encoding, form, pretty: self.parameter("pretty") == Some("1") })
@@ -187,7 +199,7 @@ mod tests {
     fn accepted(header: &str) -> Option<Accepted> {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, header.parse().unwrap());
-        accept(&headers, Offer { protobuf: true, forms: true, tables: true, watch: false }).ok()
+        accept(&headers, Offer { protobuf: true, forms: true, watch: false }).ok()
     }
 
     #[test]

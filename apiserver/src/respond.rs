@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use apiserver_schema::{json, protobuf};
+use apiserver_schema::{json, protobuf, yaml};
 use apiserver_watch_cache::{FormId, Object};
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{Response, StatusCode};
@@ -35,40 +35,37 @@ pub mod forms {
 }
 
 /// What a route that answers objects can answer.
-pub const OBJECTS: Offer = Offer { protobuf: true, forms: true, tables: true, watch: false };
+pub const OBJECTS: Offer = Offer { protobuf: true, forms: true, watch: false };
+
+/// What a route that only answers can answer.
+const STATUS: Offer = Offer { protobuf: true, forms: false, watch: false };
 
 /// Answers a status in the encoding that the client accepts, and in JSON otherwise.
 pub fn status(context: &Context, status: &Status) -> Result<Response<Body>> {
-    let accepted = match status.code {
-        // The client said what it does not accept, not what it does.
-        StatusCode::NOT_ACCEPTABLE => Accepted::JSON,
-        _ => negotiate::accept(&context.headers, OBJECTS).unwrap_or(Accepted::JSON),
-    };
+    // A status has no other forms; who asks for one gets JSON.
+    let accepted = negotiate::accept(&context.headers, STATUS).unwrap_or(Accepted::JSON);
     Ok(status_in(accepted, status))
 }
 
 /// Answers a status in an encoding.
 pub fn status_in(accepted: Accepted, status: &Status) -> Response<Body> {
-    if status.code == StatusCode::NOT_ACCEPTABLE {
+    if status.code == StatusCode::NOT_ACCEPTABLE && status.details.is_none() {
         // Upstream writes what it cannot negotiate past its encoders: indented, with no newline.
         let text = String::from_utf8(status.to_json()).unwrap_or_default();
         return body::response(status.code, negotiate::JSON, pretty(&text));
     }
-    if accepted.encoding == Encoding::Yaml
-        && let Ok(tree) = serde_json::from_slice::<Value>(&status.to_json())
-        && let Ok(text) = serde_saphyr::to_string(&tree)
-    {
-        return body::response(status.code, negotiate::YAML, text);
-    }
-    if accepted.encoding != Encoding::Protobuf {
+    if accepted.encoding == Encoding::Json {
         return body::status(status);
     }
     let ty = apiserver_schema::builtin("", "v1", "Status");
     let tree = serde_json::from_slice::<Value>(&status.to_json()).unwrap_or_default();
     match ty {
         Some(ty) => {
-            let bytes = protobuf::encode(ty, "v1", "Status", &tree);
-            let mut response = body::response(status.code, negotiate::PROTOBUF, bytes);
+            let bytes = match accepted.encoding {
+                Encoding::Yaml => yaml::from_json(&tree).into_bytes(),
+                _ => protobuf::encode(ty, "v1", "Status", &tree),
+            };
+            let mut response = body::response(status.code, accepted.content_type(), bytes);
             if let Some(seconds) = status.details.as_ref().map(|details| details.retry_after_seconds).filter(|s| *s > 0)
             {
                 response.headers_mut().insert(http::header::RETRY_AFTER, seconds.into());
@@ -81,9 +78,8 @@ pub fn status_in(accepted: Accepted, status: &Status) -> Response<Body> {
 
 /// Answers an object given as a tree in the request's version.
 pub fn object(context: &Context, target: &Target, object: Value, code: StatusCode) -> Result<Response<Body>> {
-    // What is only answered, such as a review, has no table.
-    let tables = target.resource().storage.is_some();
-    let accepted = negotiate::accept(&context.headers, Offer { tables, ..OBJECTS })?;
+    let accepted = negotiate::accept(&context.headers, OBJECTS)?;
+    check_form(accepted, target, false)?;
     let bytes = match accepted.form {
         Form::Object => target.encoded(&object),
         Form::Table { v1beta1 } => {
@@ -91,9 +87,30 @@ pub fn object(context: &Context, target: &Target, object: Value, code: StatusCod
             let revision = object::meta(&object, "resourceVersion").to_owned();
             printers::table(target.resource(), &[object], &revision, include, v1beta1)
         }
-        Form::Metadata { v1beta1 } => partial_metadata(&target.encoded(&object), v1beta1)?,
+        Form::Metadata { v1beta1, .. } => partial_metadata(&target.encoded(&object), v1beta1)?,
     };
     answer(target, accepted, bytes.into(), code)
+}
+
+/// Metadata must be asked for by the name of what there is: an object's or a list's.
+fn check_form(accepted: Accepted, target: &Target, is_list: bool) -> Result<()> {
+    let Form::Metadata { list, .. } = accepted.form else { return Ok(()) };
+    let resource = target.resource();
+    // The type as upstream calls it in its own code.
+    let package = match resource.group.split('.').next().unwrap_or_default() {
+        "" | "events" => "core",
+        first => first,
+    };
+    let kind = &resource.kind;
+    match (list, is_list) {
+        (true, false) => Err(Status::wrong_form(format!(
+            "you requested PartialObjectMetadataList, but the requested object is not a list (*{package}.{kind})"
+        ))),
+        (false, true) => Err(Status::wrong_form(format!(
+            "you requested PartialObjectMetadata, but the requested object is a list (*{package}.{kind}List)"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// Answers an object of another kind, such as a scale or a review, given as a tree.
@@ -122,6 +139,7 @@ pub fn tree(
 /// Answers an object as the cache holds it.
 pub fn cached(context: &Context, target: &Target, object: &Arc<Object>) -> Result<Response<Body>> {
     let accepted = negotiate::accept(&context.headers, OBJECTS)?;
+    check_form(accepted, target, false)?;
     let json = json_of(target, object)?;
     match (accepted.form, accepted.encoding) {
         (Form::Object, Encoding::Protobuf) if target.is_storage_version() => {
@@ -137,7 +155,7 @@ pub fn cached(context: &Context, target: &Target, object: &Arc<Object>) -> Resul
             let bytes = printers::table(target.resource(), &[tree], &revision, include, v1beta1);
             answer(target, accepted, bytes.into(), StatusCode::OK)
         }
-        (Form::Metadata { v1beta1 }, _) => {
+        (Form::Metadata { v1beta1, .. }, _) => {
             answer(target, accepted, partial_metadata(&json, v1beta1)?.into(), StatusCode::OK)
         }
     }
@@ -152,7 +170,7 @@ fn answer(target: &Target, accepted: Accepted, json: Bytes, code: StatusCode) ->
             let bytes = protobuf::encode(&target.version.ty, &target.api_version(), &target.resource().kind, &tree);
             Ok(body::response(code, negotiate::PROTOBUF, bytes))
         }
-        (Encoding::Protobuf, Form::Metadata { v1beta1 }) => {
+        (Encoding::Protobuf, Form::Metadata { v1beta1, .. }) => {
             let tree: Value = serde_json::from_slice(&json).map_err(Status::internal)?;
             let bytes = protobuf::encode(metadata_type()?, meta_version(v1beta1), "PartialObjectMetadata", &tree);
             Ok(body::response(code, negotiate::PROTOBUF, bytes))
@@ -167,10 +185,10 @@ fn answer(target: &Target, accepted: Accepted, json: Bytes, code: StatusCode) ->
 }
 
 /// Ends JSON with a newline, or turns it into YAML.
-pub fn finish_text(accepted: Accepted, out: &mut Vec<u8>) -> Result<()> {
+fn finish_text(accepted: Accepted, out: &mut Vec<u8>) -> Result<()> {
     if accepted.encoding == Encoding::Yaml {
         let tree: Value = serde_json::from_slice(out).map_err(Status::internal)?;
-        *out = serde_saphyr::to_string(&tree).map_err(Status::internal)?.into_bytes();
+        *out = yaml::from_json(&tree).into_bytes();
         return Ok(());
     }
     if accepted.pretty {
@@ -358,6 +376,7 @@ pub fn list(
     meta: ListMeta,
 ) -> Result<Response<Body>> {
     let accepted = negotiate::accept(&context.headers, OBJECTS)?;
+    check_form(accepted, target, true)?;
     let objects: Vec<Arc<Object>> = objects.collect();
     // A list that left out what cannot be read would tell controllers that it is gone.
     if let Some(problem) = objects.iter().find_map(|object| object.json().err()) {
@@ -384,7 +403,7 @@ pub fn list(
                         .collect::<Result<Vec<Value>>>()?;
                     printers::list_table(target.resource(), &trees, &meta.json(), include, v1beta1)
                 }
-                Form::Metadata { v1beta1 } => {
+                Form::Metadata { v1beta1, .. } => {
                     let items = objects
                         .iter()
                         .map(|object| Ok(partial_metadata(&json_of(target, object)?, v1beta1)?.into()))
@@ -408,6 +427,7 @@ pub fn list(
 /// Answers a list of trees in the request's version.
 pub fn list_of(context: &Context, target: &Target, trees: Vec<Value>, revision: i64) -> Result<Response<Body>> {
     let accepted = negotiate::accept(&context.headers, OBJECTS)?;
+    check_form(accepted, target, true)?;
     let meta = ListMeta { revision, ..ListMeta::default() };
     let items: Vec<Bytes> = trees.iter().map(|tree| target.encoded(tree).into()).collect();
     if accepted.encoding == Encoding::Protobuf && accepted.form == Form::Object {
@@ -418,7 +438,7 @@ pub fn list_of(context: &Context, target: &Target, trees: Vec<Value>, revision: 
         Form::Table { v1beta1 } => {
             printers::list_table(target.resource(), &trees, &meta.json(), IncludeObject::read(&context.query)?, v1beta1)
         }
-        Form::Metadata { v1beta1 } => {
+        Form::Metadata { v1beta1, .. } => {
             let items =
                 items.iter().map(|item| Ok(partial_metadata(item, v1beta1)?.into())).collect::<Result<Vec<Bytes>>>()?;
             json_list("PartialObjectMetadataList", meta_version(v1beta1), &meta, &items, false)

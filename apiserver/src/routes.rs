@@ -5,7 +5,7 @@ use hyper::body::Incoming;
 
 use crate::body::{self, Body};
 use crate::context::{Context, Target};
-use crate::status::{Result, Status};
+use crate::status::{GroupResource, Result, Status};
 use crate::{discovery, health, negotiate, openapi, respond, subresources, verbs};
 
 /// Serves a request that is allowed.
@@ -23,9 +23,15 @@ pub async fn route(context: &Context, request: Request<Incoming>) -> Result<Resp
     }
     match path {
         "" => Ok(discovery::index(context)),
-        "/api" => discovery::legacy_versions(context),
+        "/api" => {
+            negotiate::produced(&context.headers, false)?;
+            discovery::legacy_versions(context)
+        }
         "/apis" => discovery::groups(context),
-        "/version" => Ok(discovery::version()),
+        "/version" => {
+            negotiate::produced_json(&context.headers)?;
+            Ok(discovery::version())
+        }
         "/metrics" => Ok(body::response(
             StatusCode::OK,
             "text/plain; version=0.0.4; charset=utf-8",
@@ -39,7 +45,12 @@ pub async fn route(context: &Context, request: Request<Incoming>) -> Result<Resp
         _ if is_health => Ok(health::check(context, path).await),
         _ if path.starts_with("/openapi/") => openapi::serve(context, path).await,
         _ if path.starts_with("/apis/") && !is_group(context) => Ok(body::page_not_found()),
-        _ if path.starts_with("/api/") || path.starts_with("/apis/") => discovery::group_or_version(context),
+        _ if path.starts_with("/api/") || path.starts_with("/apis/") => {
+            if !context.info.version.is_empty() {
+                negotiate::produced(&context.headers, false)?;
+            }
+            discovery::group_or_version(context)
+        }
         _ => Ok(body::page_not_found()),
     }
 }
@@ -76,9 +87,6 @@ async fn resource(context: &Context, request: Request<Incoming>) -> Result<Respo
     }
     // Across all namespaces there is only reading.
     let everywhere = own.namespaced && info.namespace.is_empty();
-    if everywhere && !info.name.is_empty() {
-        return Err(Status::no_such_path());
-    }
     if !own.verbs.contains(info.verb)
         || *request.method() == Method::HEAD
         || (everywhere && !matches!(info.verb, "list" | "watch"))
@@ -86,6 +94,10 @@ async fn resource(context: &Context, request: Request<Incoming>) -> Result<Respo
         return Err(not_allowed());
     }
     negotiate::produced(&context.headers, matches!(info.verb, "list" | "watch"))?;
+    if target.served.objects.is_some() && matches!(info.verb, "create" | "update" | "patch" | "delete") {
+        // What cannot be answered is not done.
+        negotiate::accept(&context.headers, respond::OBJECTS)?;
+    }
     if own.plural == "endpoints" {
         context.server.metrics.requests.deprecated(info);
         context.warn("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice");
@@ -96,7 +108,10 @@ async fn resource(context: &Context, request: Request<Incoming>) -> Result<Respo
         context.warn("v1 ComponentStatus is deprecated in v1.19+");
         return match info.verb {
             "list" => respond::list_of(context, &target, Vec::new(), 0),
-            _ => Err(Status::not_found(target.group_resource(), &info.name)),
+            _ => {
+                let one = GroupResource { group: "", resource: "componentstatus" };
+                Err(Status::not_found(one, &info.name))
+            }
         };
     }
     match info.verb {

@@ -17,9 +17,8 @@ pub struct Selection {
 
 impl Selection {
     pub fn read(context: &Context, target: &Target) -> Result<Selection> {
-        let bad = |what: &str| Status::bad_request(format!("unable to parse requirement: {what}"));
         let labels = LabelSelector::parse(context.query.get("labelSelector").unwrap_or_default())
-            .map_err(|problem| bad(&problem))?;
+            .map_err(Status::bad_request)?;
         let fields = FieldSelector::parse(context.query.get("fieldSelector").unwrap_or_default())
             .map_err(Status::bad_request)?;
         let resource = target.resource();

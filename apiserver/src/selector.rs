@@ -119,7 +119,11 @@ impl Parser {
         loop {
             match self.peek() {
                 Token::End => break,
-                Token::Word(_) | Token::Symbol("!") => requirements.push(self.requirement()?),
+                Token::Word(_) | Token::Symbol("!") => {
+                    let requirement = self.requirement();
+                    requirements
+                        .push(requirement.map_err(|problem| format!("unable to parse requirement: {problem}"))?);
+                }
                 other => return Err(format!("found '{}', expected: !, identifier, or 'end of string'", other.shown())),
             }
             match self.next() {
@@ -145,7 +149,7 @@ impl Parser {
             other => return Err(format!("found '{}', expected: identifier", other.shown())),
         };
         if let Some(problem) = crate::resources::names::qualified_name(&key) {
-            return Err(format!("key: Invalid value: {key:?}: {problem}"));
+            return Err(format!("<nil>: Invalid value: {key:?}: {problem}"));
         }
         let make = |operator, values| Ok(Requirement { key: SmolStr::new(&key), operator, values });
         if negated {
@@ -164,7 +168,7 @@ impl Parser {
             Token::Word(word) if word == "notin" => (Operator::NotIn, true),
             other => return Err(format!("found '{}', expected: in, notin, =, ==, !=, gt, lt", other.shown())),
         };
-        let mut values = if many { self.values()? } else { vec![self.exact_value()] };
+        let mut values = if many { self.values()? } else { vec![self.exact_value()?] };
         for (position, value) in values.iter().enumerate() {
             if matches!(operator, Operator::GreaterThan | Operator::LessThan) {
                 if value.parse::<i64>().is_err() {
@@ -181,7 +185,19 @@ impl Parser {
         make(operator, values)
     }
 
-    fn exact_value(&mut self) -> SmolStr {
+    fn exact_value(&mut self) -> Result<SmolStr, String> {
+        match self.peek() {
+            Token::Word(word) => {
+                self.next();
+                Ok(word.into())
+            }
+            Token::End | Token::Symbol(",") => Ok(SmolStr::default()),
+            other => Err(format!("found '{}', expected: identifier", other.shown())),
+        }
+    }
+
+    /// A value of a set, which may be left out.
+    fn value(&mut self) -> SmolStr {
         match self.peek() {
             Token::Word(word) => {
                 self.next();
@@ -194,11 +210,14 @@ impl Parser {
     fn values(&mut self) -> Result<Vec<SmolStr>, String> {
         match self.next() {
             Token::Symbol("(") => {}
-            other => return Err(format!("found '{}' expected: '('", other.shown())),
+            other => return Err(format!("found '{}', expected: '('", other.shown())),
         }
         let mut values = Vec::new();
         loop {
-            values.push(self.exact_value());
+            if self.peek() == Token::End {
+                return Err("found '', expected: ',', ')' or identifier".to_owned());
+            }
+            values.push(self.value());
             match self.next() {
                 Token::Symbol(",") => {}
                 Token::Symbol(")") => return Ok(values),
@@ -316,6 +335,17 @@ mod tests {
             ("app=", false),
         ] {
             assert_eq!(selects(selector, &labels), expected, "{selector}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_selector_makes_it_panic(text in "[a-c=!<>(),. /\\\\in-]{0,24}|.{0,24}") {
+            if let Ok(selector) = LabelSelector::parse(&text) {
+                selector.matches(|_| Some("a"));
+                selector.matches(|_| None);
+            }
+            let _ = FieldSelector::parse(&text);
         }
     }
 

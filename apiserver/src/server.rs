@@ -61,6 +61,7 @@ pub struct Server {
 pub struct Options {
     pub min_request_timeout: Duration,
     pub advertise_address: IpAddr,
+    pub secure_port: u16,
     pub service_ranges: ServiceRanges,
     pub allow_privileged: bool,
     pub livez_grace_period: Duration,
@@ -119,6 +120,7 @@ impl Server {
             options: Options {
                 min_request_timeout: Duration::from_secs(flags.min_request_timeout),
                 advertise_address: flags.advertise_address.unwrap_or_else(|| default_address(flags.bind_address)),
+                secure_port: flags.secure_port,
                 service_ranges: service_ranges.clone(),
                 allow_privileged: flags.allow_privileged,
                 livez_grace_period: flags.livez_grace_period,

@@ -226,6 +226,11 @@ impl Status {
         )
     }
 
+    /// What is there has not the form that the client accepts.
+    pub fn wrong_form(message: String) -> Self {
+        Self::new(StatusCode::NOT_ACCEPTABLE, "NotAcceptable", message)
+    }
+
     /// No route answers in what the client accepts.
     pub fn no_representation(available: &str) -> Self {
         let message = format!("406: Not Acceptable\n\nAvailable representations: {available}");

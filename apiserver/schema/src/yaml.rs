@@ -3,6 +3,8 @@
 //! Only what has a JSON form is accepted, as by `sigs.k8s.io/yaml`. Anchors and aliases work, but what they may
 //! expand to is limited, so that a small body cannot become a large object.
 
+mod writer;
+
 use serde_json::Value;
 use serde_saphyr::Options;
 use serde_saphyr::options::DuplicateKeyPolicy;
@@ -36,11 +38,9 @@ pub fn to_json(body: &[u8]) -> Result<Vec<u8>, Error> {
     Ok(out)
 }
 
-/// A value as YAML, keys sorted.
+/// A value as YAML, in upstream's layout.
 pub fn from_json(value: &Value) -> String {
-    let options = serde_saphyr::ser_options! { compact_list_indent: true };
-    // Every JSON value has a YAML form, and JSON itself is one.
-    serde_saphyr::to_string_with_options(value, options).unwrap_or_else(|_| value.to_string())
+    writer::write(value)
 }
 
 #[cfg(test)]

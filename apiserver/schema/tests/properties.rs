@@ -162,6 +162,13 @@ proptest! {
     }
 
     #[test]
+    fn yaml_is_read_as_written(key in "[a-z0-9.:/ -]{1,20}", text in "[ -~\n\té]{0,140}") {
+        let value = json!({ key: [text.clone(), {"a": text}] });
+        let document = apiserver_schema::yaml::from_json(&value);
+        prop_assert_eq!(apiserver_schema::yaml::to_value(document.as_bytes()).unwrap(), value, "{}", document);
+    }
+
+    #[test]
     fn quantities(text in "[+-]?[0-9]{0,22}(\\.[0-9]{0,12})?(e[+-]?[0-9]{1,2}|[numkMGTPE]|[KMGTPE]i)?") {
         use apiserver_schema::quantity::Quantity;
         if let Ok(quantity) = Quantity::parse(&text) {

@@ -10,11 +10,13 @@ use sha2::{Digest, Sha256};
 
 use crate::body::{self, Body};
 use crate::context::Context;
-use crate::negotiate::{self, Offer};
+use crate::negotiate::{self, Encoding, Offer};
 use crate::resources::{Resource, Subresource, api_version, split_api_version};
 use crate::status::{Result, Status};
 
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+const AGGREGATED_PROTOBUF: &str =
+    "application/vnd.kubernetes.protobuf;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 
 /// The release that the server is exact about.
 pub const VERSION: (&str, &str, &str) = ("1", "36", controllers_component_base::KUBERNETES_VERSION);
@@ -61,10 +63,11 @@ pub fn index(context: &Context) -> Response<Body> {
 }
 
 pub fn legacy_versions(context: &Context) -> Result<Response<Body>> {
-    if wants_aggregated(context) {
-        return Ok(aggregated(context, true));
+    if let Some(encoding) = wants_aggregated(context) {
+        return Ok(aggregated(context, true, encoding));
     }
-    let address = format!("{}:6443", context.server.options.advertise_address);
+    let options = &context.server.options;
+    let address = format!("{}:{}", options.advertise_address, options.secure_port);
     let tree = json!({
         "kind": "APIVersions", "versions": ["v1"],
         "serverAddressByClientCIDRs": [{"clientCIDR": "0.0.0.0/0", "serverAddress": address}],
@@ -73,8 +76,8 @@ pub fn legacy_versions(context: &Context) -> Result<Response<Body>> {
 }
 
 pub fn groups(context: &Context) -> Result<Response<Body>> {
-    if wants_aggregated(context) {
-        return Ok(aggregated(context, false));
+    if let Some(encoding) = wants_aggregated(context) {
+        return Ok(aggregated(context, false, encoding));
     }
     let groups: Vec<Value> =
         named_groups(context).iter().map(|(group, versions)| group_tree(group, versions)).collect();
@@ -118,8 +121,7 @@ pub fn group_or_version(context: &Context) -> Result<Response<Body>> {
 }
 
 fn answer(context: &Context, group: &str, kind: &str, tree: &Value) -> Result<Response<Body>> {
-    let accepted =
-        negotiate::accept(&context.headers, Offer { protobuf: true, forms: false, tables: false, watch: false })?;
+    let accepted = negotiate::accept(&context.headers, Offer { protobuf: true, forms: false, watch: false })?;
     if accepted.encoding == negotiate::Encoding::Json {
         let ty = apiserver_schema::builtin(group, "v1", kind)
             .ok_or_else(|| Status::internal(format!("no type for {kind}")))?;
@@ -177,6 +179,11 @@ fn resource_tree(resource: &Resource) -> Value {
     }
     if let Some(storage) = &resource.storage {
         let (group, version) = split_api_version(&storage.api_version);
+        // Upstream announces the version that these kinds were first kept in.
+        let version = match resource.kind.as_str() {
+            "CustomResourceDefinition" | "MutatingAdmissionPolicy" | "MutatingAdmissionPolicyBinding" => "v1beta1",
+            _ => version,
+        };
         let digest = Sha256::digest(format!("{group}/{version}/{}", resource.kind));
         tree["storageVersionHash"] = base64::engine::general_purpose::STANDARD.encode(&digest[..8]).into();
     }
@@ -199,16 +206,24 @@ fn subresource_tree(resource: &Resource, subresource: &Subresource) -> Value {
     tree
 }
 
-fn wants_aggregated(context: &Context) -> bool {
+/// In which encoding the aggregated document is asked for, if it is.
+fn wants_aggregated(context: &Context) -> Option<Encoding> {
     let accepts = context.headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    accepts.split(',').any(|clause| {
+    accepts.split(',').find_map(|clause| {
         let has = |part: &str| clause.split(';').any(|found| found.trim() == part);
-        has("application/json") && has("g=apidiscovery.k8s.io") && has("v=v2") && has("as=APIGroupDiscoveryList")
+        if !(has("g=apidiscovery.k8s.io") && has("v=v2") && has("as=APIGroupDiscoveryList")) {
+            return None;
+        }
+        match (has(negotiate::JSON), has(negotiate::PROTOBUF)) {
+            (true, _) => Some(Encoding::Json),
+            (_, true) => Some(Encoding::Protobuf),
+            _ => None,
+        }
     })
 }
 
 /// The aggregated document: everything in one answer, with an ETag.
-fn aggregated(context: &Context, core: bool) -> Response<Body> {
+fn aggregated(context: &Context, core: bool, encoding: Encoding) -> Response<Body> {
     let groups = if core { vec![(String::new(), vec!["v1".to_owned()])] } else { named_groups(context) };
     let items: Vec<Value> = groups
         .iter()
@@ -237,16 +252,25 @@ fn aggregated(context: &Context, core: bool) -> Response<Body> {
     let tree = json!({"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items});
     let mut bytes = Vec::new();
     match apiserver_schema::builtin("apidiscovery.k8s.io", "v2", "APIGroupDiscoveryList") {
-        Some(ty) => apiserver_schema::json::encode(ty, &tree, &mut bytes),
+        Some(ty) if encoding == Encoding::Protobuf => {
+            bytes = apiserver_schema::protobuf::encode(ty, "apidiscovery.k8s.io/v2", "APIGroupDiscoveryList", &tree);
+        }
+        Some(ty) => {
+            apiserver_schema::json::encode(ty, &tree, &mut bytes);
+            bytes.push(b'\n');
+        }
         None => bytes = tree.to_string().into_bytes(),
     }
-    bytes.push(b'\n');
+    let content_type = match encoding {
+        Encoding::Protobuf => AGGREGATED_PROTOBUF,
+        _ => AGGREGATED,
+    };
     let tag = format!("\"{}\"", Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02X}")).collect::<String>());
     let known = context.headers.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok()) == Some(tag.as_str());
     let mut response = if known {
-        body::response(StatusCode::NOT_MODIFIED, AGGREGATED, "")
+        body::response(StatusCode::NOT_MODIFIED, content_type, "")
     } else {
-        body::response(StatusCode::OK, AGGREGATED, bytes)
+        body::response(StatusCode::OK, content_type, bytes)
     };
     let headers = response.headers_mut();
     if let Ok(tag) = HeaderValue::from_str(&tag) {

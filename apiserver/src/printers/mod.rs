@@ -34,7 +34,6 @@ mod pods;
 mod policy;
 mod rbac;
 mod resource;
-pub mod scale;
 mod scheduling;
 mod storage;
 

@@ -23,6 +23,10 @@ pub async fn create(context: &Context, target: &Target, bytes: &Bytes) -> Result
     let mut warnings = Vec::new();
     let mut object = body::decode(bytes, &context.headers, &expected, options.field_validation, &mut warnings)?;
     context.warnings.lock().append(&mut warnings);
+    // Nobody owns what is not kept.
+    for field in ["deletionTimestamp", "deletionGracePeriodSeconds"] {
+        object::set_meta(&mut object, field, None);
+    }
     write::track_update(context, target, None, &mut object, &options);
     let created = create_object(context, target, object, &options).await?;
     respond::object(context, target, created, StatusCode::CREATED)
@@ -45,8 +49,7 @@ pub async fn create_object(
     let mut tries = 0;
     loop {
         tries += 1;
-        // Only a generated name is tried more than once.
-        let mut object = if generated { object.clone() } else { std::mem::take(&mut object) };
+        let mut object = object.clone();
         if generated {
             let name = generated_name(object::meta(&object, "generateName"));
             object::set_meta(&mut object, "name", Some(name.into()));
@@ -65,7 +68,9 @@ pub async fn create_object(
         admission::admit(&attributes, &mut object).await?;
         target.convert_to_storage(&mut object);
         resource.hooks.prepare_for_create(&mut object, &target.request(context));
-        object::set_meta(&mut object, "generation", resource.generation.then(|| 1.into()));
+        if resource.generation {
+            object::set_meta(&mut object, "generation", Some(1.into()));
+        }
         validate(target, &target.request(context), &object)?;
         resource.hooks.warnings(&object, None, &target.request(context), &mut context.warnings.lock());
         refuse_privileged(context, target, &object)?;

@@ -398,7 +398,10 @@ pub async fn delete_collection(context: &Context, target: &Target, bytes: &Bytes
         }
         let options = DeleteOptions { uid: None, ..options.clone() };
         match delete_object(context, target, found.namespace(), found.name(), &options).await {
-            Ok(Deleted::Done(object) | Deleted::Pending(object)) => deleted.push(object),
+            // The answer shows what was selected, not what became of it.
+            Ok(Deleted::Done(_) | Deleted::Pending(_)) => {
+                deleted.push(serde_json::from_slice(&respond::json_of(target, &found)?).map_err(Status::internal)?);
+            }
             Err(status) if status.code == StatusCode::NOT_FOUND => {}
             Err(status) => return Err(status),
         }

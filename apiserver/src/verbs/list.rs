@@ -4,10 +4,12 @@
 
 use std::sync::Arc;
 
-use apiserver_storage::prefix_end;
 use apiserver_watch_cache::{Error, Expired, Object, Snapshot};
+use base64::DecodeError;
 use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::alphabet::URL_SAFE;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, URL_SAFE_NO_PAD};
 use http::Response;
 use serde::{Deserialize, Serialize};
 
@@ -24,7 +26,10 @@ pub async fn list(context: &Context, target: &Target) -> Result<Response<Body>> 
     let objects = target.objects()?;
     objects.ready().await?;
     let limit = context.query.number("limit")?.filter(|limit| *limit > 0).map(|limit| limit as usize);
-    let page = Page::read(context, objects)?;
+    context.query.number("timeoutSeconds")?;
+    let page = Page::read(context, objects, limit.is_some())?;
+    // What only has to be new enough comes whole: it costs no more than a part.
+    let limit = limit.filter(|_| !page.is_whole);
     let contents = match page.at {
         At::Consistent => {
             objects.cache.consistent().await?;
@@ -36,12 +41,17 @@ pub async fn list(context: &Context, target: &Target) -> Result<Response<Body>> 
             Contents::Cached(objects.cache.snapshot())
         }
         At::Exact(revision) => {
-            objects.cache.wait_until(revision, FRESH).await?;
+            objects.cache.wait_until(revision, FRESH).await.map_err(|error| {
+                let mut status = Status::from(error);
+                // The store itself gives no hint when to come back.
+                if let Some(details) = &mut status.details {
+                    details.retry_after_seconds = 0;
+                }
+                status
+            })?;
             match objects.cache.snapshot_at(revision) {
                 Ok(snapshot) => Contents::Cached(snapshot),
-                Err(Error::Expired(_)) => {
-                    stored(context, objects, revision, page.start.as_deref(), limit.is_some()).await?
-                }
+                Err(Error::Expired(_)) => stored(context, objects, revision, page.start.as_deref()).await?,
                 Err(error) => return Err(error.into()),
             }
         }
@@ -63,9 +73,10 @@ pub async fn list(context: &Context, target: &Target) -> Result<Response<Body>> 
     let mut meta = ListMeta { revision, ..ListMeta::default() };
     if found.peek().is_some() {
         if let Some(last) = items.last() {
-            let after = last.key().strip_prefix(objects.prefix.as_str()).unwrap_or_default();
+            let base = objects.range(&context.info.namespace).start;
+            let after = last.key().strip_prefix(base.as_str()).unwrap_or_default();
             meta.continue_token =
-                Token { v: "meta.k8s.io/v1".into(), rv: revision, start: format!("{after}\0") }.encode();
+                Token { v: "meta.k8s.io/v1".into(), rv: revision, start: format!("{}{after}\0", page.lead) }.encode();
         }
         // How many remain is only said when the selection is no guess.
         meta.remaining = selection.is_everything().then(|| match &contents {
@@ -117,13 +128,7 @@ impl Contents {
 }
 
 /// Reads the range from the store as it was at a revision that the cache has forgotten.
-async fn stored(
-    context: &Context,
-    objects: &ObjectStore,
-    revision: i64,
-    start: Option<&str>,
-    paging: bool,
-) -> Result<Contents> {
+async fn stored(context: &Context, objects: &ObjectStore, revision: i64, start: Option<&str>) -> Result<Contents> {
     let range = objects.range(&context.info.namespace);
     let from = start.filter(|start| *start > range.start.as_str()).unwrap_or(&range.start);
     match objects.store.list(from..range.end.as_str(), 0, Some(revision)).await {
@@ -131,8 +136,8 @@ async fn stored(
             let items = read.value.items.into_iter().map(|stored| Arc::new(objects.cache.object(stored))).collect();
             Ok(Contents::Stored(items, revision))
         }
-        Err(apiserver_storage::Error::Compacted { .. }) if paging && start.is_some() => {
-            let rest = start.unwrap_or_default().strip_prefix(objects.prefix.as_str()).unwrap_or_default();
+        Err(apiserver_storage::Error::Compacted { .. }) if start.is_some() => {
+            let rest = start.unwrap_or_default().strip_prefix(range.start.as_str()).unwrap_or_default();
             let token = Token { v: "meta.k8s.io/v1".into(), rv: -1, start: rest.to_owned() };
             Err(inconsistent(token.encode()))
         }
@@ -168,80 +173,73 @@ struct Page {
     start: Option<String>,
     /// What the answer says its revision is, where that is not the contents' own.
     answer_revision: Option<i64>,
+    /// Whether a limit does not count.
+    is_whole: bool,
+    /// What a continue token's key begins with: upstream's cache and its store do not agree on it.
+    lead: &'static str,
 }
 
 impl Page {
-    fn read(context: &Context, objects: &ObjectStore) -> Result<Page> {
+    fn read(context: &Context, objects: &ObjectStore, limited: bool) -> Result<Page> {
         let version = context.query.get("resourceVersion").unwrap_or_default();
         let matching = context.query.get("resourceVersionMatch").unwrap_or_default();
         let token = context.query.get("continue").unwrap_or_default();
-        if context.query.get("sendInitialEvents").is_some() {
-            return Err(invalid_list_options("sendInitialEvents", "sendInitialEvents is forbidden for list"));
-        }
-        check_options(version, matching, token)?;
+        check_options(version, matching, token, context.query.get("sendInitialEvents").is_some())?;
         if !token.is_empty() {
             if !version.is_empty() && version != "0" {
                 return Err(Status::bad_request("specifying resource version is not allowed when using continue"));
             }
             let token = Token::decode(token)?;
-            let start = format!("{}{}", objects.prefix, token.start);
-            if !start.starts_with(&objects.prefix)
-                || start >= prefix_end(&objects.prefix)
-                || token.start.contains("../")
-            {
-                return Err(Status::bad_request("continue key is not valid: encoded start key escapes its range"));
-            }
+            let start = format!("{}{}", objects.range(&context.info.namespace).start, token.start);
             return Ok(if token.rv < 0 {
-                Page { at: At::Consistent, start: Some(start), answer_revision: None }
+                Page { at: At::Consistent, start: Some(start), answer_revision: None, is_whole: false, lead: "" }
             } else {
-                Page { at: At::Exact(token.rv), start: Some(start), answer_revision: Some(token.rv) }
+                let answer_revision = Some(token.rv);
+                Page { at: At::Exact(token.rv), start: Some(start), answer_revision, is_whole: false, lead: "" }
             });
         }
         let at = match (version, matching) {
             ("", _) => At::Consistent,
-            ("0", "Exact") => {
-                return Err(invalid_list_options(
-                    "resourceVersionMatch",
-                    "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"",
-                ));
-            }
             ("0", _) => At::Any,
             (text, matching) => {
                 let revision = revision(text)
                     .map_err(|problem| Status::bad_request(format!("invalid resource version: {problem}")))?;
                 match matching {
                     "Exact" => At::Exact(revision),
-                    // Unset with a limit means the same as exact did before there was a choice.
+                    // What a page meant before there was a choice.
+                    "" if limited => At::Exact(revision),
                     _ => At::NotOlderThan(revision),
                 }
             }
         };
-        Ok(Page { at, start: None, answer_revision: None })
+        let is_whole = matches!(at, At::Any | At::NotOlderThan(_));
+        let lead = if version.is_empty() { "" } else { "/" };
+        Ok(Page { at, start: None, answer_revision: None, is_whole, lead })
     }
 }
 
 /// The combinations that upstream refuses (`ValidateListOptions`).
-fn check_options(version: &str, matching: &str, token: &str) -> Result<()> {
-    if matching.is_empty() {
-        return Ok(());
+fn check_options(version: &str, matching: &str, token: &str, initial_events: bool) -> Result<()> {
+    let mut errors = crate::field::ErrorList::default();
+    let path = crate::field::Path::new("resourceVersionMatch");
+    if !matching.is_empty() {
+        if version.is_empty() {
+            errors.forbidden(&path, "resourceVersionMatch is forbidden unless resourceVersion is provided");
+        }
+        if !token.is_empty() {
+            errors.forbidden(&path, "resourceVersionMatch is forbidden when continue is provided");
+        }
+        if !matches!(matching, "Exact" | "NotOlderThan") {
+            errors.not_supported(&path, &matching.into(), &["Exact", "NotOlderThan", ""]);
+        }
+        if matching == "Exact" && version == "0" {
+            errors.forbidden(&path, "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"");
+        }
     }
-    if version.is_empty() {
-        return Err(invalid_list_options(
-            "resourceVersionMatch",
-            "resourceVersionMatch is forbidden unless resourceVersion is provided",
-        ));
+    if initial_events {
+        errors.forbidden(&crate::field::Path::new("sendInitialEvents"), "sendInitialEvents is forbidden for list");
     }
-    if !token.is_empty() {
-        return Err(invalid_list_options(
-            "resourceVersionMatch",
-            "resourceVersionMatch is forbidden when continue is provided",
-        ));
-    }
-    if !matches!(matching, "Exact" | "NotOlderThan") {
-        let detail = format!("Unsupported value: {matching:?}: supported values: \"Exact\", \"NotOlderThan\", \"\"");
-        return Err(Status::invalid_options("ListOptions", "FieldValueNotSupported", "resourceVersionMatch", &detail));
-    }
-    Ok(())
+    if errors.is_empty() { Ok(()) } else { Err(Status::invalid("meta.k8s.io", "ListOptions", "", &errors)) }
 }
 
 /// Options of a list or watch that may not go together.
@@ -250,6 +248,14 @@ pub fn invalid_list_options(field: &str, detail: &str) -> Status {
     errors.forbidden(&crate::field::Path::new(field), detail);
     Status::invalid("meta.k8s.io", "ListOptions", "", &errors)
 }
+
+/// Base64 as Go reads it: bits behind the last byte do not count.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &URL_SAFE,
+    GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::RequireNone),
+);
 
 /// A continue token: where to go on, and at which revision.
 #[derive(Debug, Serialize, Deserialize, PartialEq)]
@@ -268,21 +274,39 @@ impl Token {
     fn decode(text: &str) -> Result<Token> {
         let invalid =
             |why: &str| Status::bad_request(format!("invalid continue token: continue key is not valid: {why}"));
-        let bytes = URL_SAFE_NO_PAD
-            .decode(text.trim_end_matches('='))
-            .or_else(|_| STANDARD.decode(text))
-            .map_err(|error| invalid(&error.to_string()))?;
-        let token: Token = serde_json::from_slice(&bytes).map_err(|error| invalid(&error.to_string()))?;
+        let bytes = LENIENT.decode(text).map_err(|error| match error {
+            DecodeError::InvalidByte(at, _) | DecodeError::InvalidLastSymbol(at, _) => {
+                invalid(&format!("illegal base64 data at input byte {at}"))
+            }
+            DecodeError::InvalidLength(at) => invalid(&format!("illegal base64 data at input byte {at}")),
+            DecodeError::InvalidPadding => invalid("illegal base64 data"),
+        })?;
+        let token: Token =
+            serde_json::from_slice(&bytes).map_err(|error| match bytes.first().copied().map(char::from) {
+                None => invalid("unexpected end of JSON input"),
+                Some(first) if !first.is_ascii_digit() && !"{[\"tfn- ".contains(first) => {
+                    invalid(&format!("invalid character '{first}' looking for beginning of value"))
+                }
+                Some(_) => invalid(&error.to_string()),
+            })?;
         if token.v != "meta.k8s.io/v1" {
-            return Err(invalid(&format!("server does not recognize this encoded version {:?}", token.v)));
+            return Err(Status::bad_request(format!(
+                "invalid continue token: continue key is not valid: server does not recognize this encoded version {}",
+                token.v
+            )));
         }
         if token.rv == 0 {
             return Err(invalid("incorrect encoded start resourceVersion (version meta.k8s.io/v1)"));
         }
         if token.start.is_empty() {
-            return Err(invalid("empty start key"));
+            return Err(invalid("encoded start key empty (version meta.k8s.io/v1)"));
         }
-        Ok(token)
+        // A key cannot lead out of the range that it is put behind.
+        let key = token.start.strip_prefix('/').unwrap_or(&token.start);
+        if key.split('/').any(|part| matches!(part, "" | "." | "..")) {
+            return Err(invalid(&token.start));
+        }
+        Ok(Token { start: key.to_owned(), ..token })
     }
 }
 
@@ -295,6 +319,17 @@ impl From<Expired> for Status {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn no_token_makes_it_panic(text in ".{0,40}", rv in -2i64..9, start in "[a-c./\0]{0,12}") {
+            let _ = Token::decode(&text);
+            let token = Token { v: "meta.k8s.io/v1".into(), rv, start };
+            if let Ok(read) = Token::decode(&token.encode()) {
+                proptest::prop_assert!(read.start.split('/').all(|part| !matches!(part, "" | "." | "..")));
+            }
+        }
+    }
 
     #[test]
     fn tokens_survive_the_trip_and_garbage_is_refused() {

@@ -57,6 +57,7 @@ async fn patch_object(context: &Context, target: &Target, bytes: &Bytes) -> Resu
             Kind::Apply => Some(applied(bytes)?),
             Kind::Json => {
                 check_decodes(bytes, "[]handlers.jsonPatchOp", Value::is_array)?;
+                check_operations(bytes)?;
                 None
             }
             Kind::Merge => {
@@ -107,6 +108,17 @@ fn check_decodes(bytes: &[u8], go_type: &str, fits: fn(&Value) -> bool) -> Resul
     Err(Status::bad_request(format!("error decoding patch: {why}")))
 }
 
+/// Each operation of a JSON patch must be an object.
+fn check_operations(bytes: &[u8]) -> Result<()> {
+    let operations: Vec<Value> = serde_json::from_slice(bytes).unwrap_or_default();
+    match operations.iter().find(|operation| !operation.is_object() && !operation.is_null()) {
+        None => Ok(()),
+        Some(other) => {
+            Err(Status::bad_request(format!("error decoding patch: {}", not_a("handlers.jsonPatchOp", other))))
+        }
+    }
+}
+
 fn not_a_map(value: &Value) -> String {
     not_a("map[string]interface {}", value)
 }
@@ -154,6 +166,12 @@ impl Change for Patch<'_> {
             (_, None) => return Err(Status::not_found(self.target.group_resource(), &self.context.info.name)),
         };
         defaults::apply(&self.target.version.ty, &mut object);
+        if object::meta(&object, "name").is_empty() {
+            return Err(Status::bad_request(format!(
+                "the name of the object ({} based on URL) was undeterminable: name must be provided",
+                self.context.info.name
+            )));
+        }
         if object::meta(&object, "name") != self.context.info.name {
             return Err(Status::bad_request(format!(
                 "the name of the object ({}) does not match the name on the URL ({})",
@@ -203,13 +221,24 @@ impl Patch<'_> {
             _ => merge_patch::apply(&mut object, self.bytes),
         };
         outcome.map_err(|error| self.refused(&error))?;
+        if self.kind == Kind::Strategic {
+            // It is laid over the type's fields, of which these are none.
+            object::set(&mut object, &["apiVersion"], old["apiVersion"].clone());
+            object::set(&mut object, &["kind"], old["kind"].clone());
+        }
         let json = serde_json::to_vec(&object).map_err(Status::internal)?;
         let expected = Expected::of(self.target.resource(), &self.target.version);
         let mut warnings = Vec::new();
         let object =
             body::decode_fields(&json, &expected, self.options.field_validation, &mut warnings).map_err(|error| {
                 match error {
-                    body::Undecoded::Kind(status) => status,
+                    body::Undecoded::Kind(status) => {
+                        let why = status.message.rsplit_once(&format!(" as a {}: ", expected.kind));
+                        Status::undecodable_patch(
+                            &String::from_utf8_lossy(&json),
+                            why.map_or(status.message.as_str(), |(_, why)| why),
+                        )
+                    }
                     body::Undecoded::Fields(why) => Status::undecodable_patch(&String::from_utf8_lossy(&json), why),
                 }
             })?;

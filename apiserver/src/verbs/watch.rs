@@ -27,8 +27,7 @@ use crate::status::{Result, Status};
 const BATCH: usize = 256;
 
 pub async fn watch(context: &Context, target: &Target) -> Result<Response<Body>> {
-    let accepted =
-        negotiate::accept(&context.headers, Offer { protobuf: true, forms: true, tables: true, watch: true })?;
+    let accepted = negotiate::accept(&context.headers, Offer { protobuf: true, forms: true, watch: true })?;
     let selection = Selection::read(context, target)?;
     let objects = target.objects()?;
     objects.ready().await?;
@@ -129,22 +128,17 @@ fn frames(
     bookmarks: bool,
     metrics: crate::metrics::requests::WatchGuard,
 ) -> impl futures::Stream<Item = Bytes> + Send {
-    // One timer for the whole watch: one for each event would be most of what an event costs.
-    let end = Box::pin(tokio::time::sleep_until(deadline));
-    let state = Some((watcher, framer, Vec::with_capacity(8), metrics, end));
+    let state = Some((watcher, framer, Vec::with_capacity(8), metrics));
     futures::stream::unfold(state, move |state| async move {
-        let (mut watcher, mut framer, mut items, metrics, mut end) = state?;
+        let (mut watcher, mut framer, mut items, metrics) = state?;
         loop {
             items.clear();
-            let outcome = tokio::select! {
-                biased;
-                outcome = watcher.next_batch(&mut items, BATCH) => outcome,
-                () = &mut end => return None,
-            };
+            let outcome = tokio::time::timeout_at(deadline, watcher.next_batch(&mut items, BATCH)).await;
             match outcome {
-                Ok(()) => {}
-                Err(WatchError::Closed) => return None,
-                Err(WatchError::Expired(expired)) => {
+                Err(_) => return None,
+                Ok(Ok(())) => {}
+                Ok(Err(WatchError::Closed)) => return None,
+                Ok(Err(WatchError::Expired(expired))) => {
                     let status = Status::expired(format!("too old resource version ({})", expired.oldest));
                     return Some((framer.error(&status), None));
                 }
@@ -153,11 +147,11 @@ fn frames(
             metrics.sent(&chunk);
             match chunk.len() {
                 0 => {}
-                1 => return chunk.pop().map(|frame| (frame, Some((watcher, framer, items, metrics, end)))),
+                1 => return chunk.pop().map(|frame| (frame, Some((watcher, framer, items, metrics)))),
                 _ => {
                     let mut joined = BytesMut::with_capacity(chunk.iter().map(Bytes::len).sum());
                     chunk.iter().for_each(|frame| joined.extend_from_slice(frame));
-                    return Some((joined.freeze(), Some((watcher, framer, items, metrics, end))));
+                    return Some((joined.freeze(), Some((watcher, framer, items, metrics))));
                 }
             }
         }
@@ -215,7 +209,7 @@ impl Framer {
     }
 
     fn protobuf_frame(&self, kind: &str, object: &Object) -> Bytes {
-        let message = object.form(forms::PROTOBUF, |object| respond::message_of(&self.target, object));
+        let message = respond::message_of(&self.target, object);
         let enveloped = respond::enveloped(&self.target.api_version(), &self.served.resource.kind, &message);
         respond::frame(Encoding::Protobuf, kind, &enveloped)
     }
@@ -225,7 +219,7 @@ impl Framer {
         let json = respond::json_of(&self.target, object).ok()?;
         let (form, api_version, form_kind) = match self.accepted.form {
             Form::Object => (json, self.target.api_version(), self.served.resource.kind.to_string()),
-            Form::Metadata { v1beta1 } => (
+            Form::Metadata { v1beta1, .. } => (
                 respond::partial_metadata(&json, v1beta1).ok()?.into(),
                 if v1beta1 { "meta.k8s.io/v1beta1" } else { "meta.k8s.io/v1" }.to_owned(),
                 "PartialObjectMetadata".to_owned(),
@@ -257,8 +251,8 @@ impl Framer {
         }
         let resource = &self.served.resource;
         let (kind, api_version) = match self.accepted.form {
-            Form::Metadata { v1beta1: true } => ("PartialObjectMetadata".into(), "meta.k8s.io/v1beta1".to_owned()),
-            Form::Metadata { v1beta1: false } => ("PartialObjectMetadata".into(), "meta.k8s.io/v1".to_owned()),
+            Form::Metadata { v1beta1: true, .. } => ("PartialObjectMetadata".into(), "meta.k8s.io/v1beta1".to_owned()),
+            Form::Metadata { v1beta1: false, .. } => ("PartialObjectMetadata".into(), "meta.k8s.io/v1".to_owned()),
             Form::Object => (resource.kind.clone(), api_version(&resource.group, &self.target.version.name)),
             Form::Table { v1beta1 } => {
                 let tree = json!({"metadata": metadata});

@@ -2,8 +2,6 @@
 //!
 //! Source: apiserver `pkg/registry/generic/registry/store.go` (Update) and `rest/update.go` (BeforeUpdate).
 
-use std::borrow::Cow;
-
 use apiserver_apply::managed_fields;
 use apiserver_apply::server_side::{self, Writer};
 use apiserver_schema::json;
@@ -127,13 +125,11 @@ async fn attempt(
     let objects = target.objects()?;
     let name = context.info.name.as_str();
     let subresource = context.info.subresource.as_str();
-    let mut old_in_version = Cow::Borrowed(old);
-    if !target.is_storage_version() {
-        target.convert_from_storage(old_in_version.to_mut());
-    }
+    let mut old_in_version = old.clone();
+    target.convert_from_storage(&mut old_in_version);
     let mut object = change.make(Some(&old_in_version)).await?;
     let conditional = change.is_conditional(&object);
-    check_preconditions(target, &object, old, name)?;
+    check_preconditions(context, target, &object, old, key)?;
     let namespace = create::match_namespace(context, target, &mut object)?;
     let attributes = Attributes {
         context,
@@ -198,17 +194,25 @@ async fn attempt(
 }
 
 /// The version and identity that the client says it changes.
-fn check_preconditions(target: &Target, object: &Value, old: &Value, name: &str) -> Result<()> {
+fn check_preconditions(context: &Context, target: &Target, object: &Value, old: &Value, key: &str) -> Result<()> {
+    let name = context.info.name.as_str();
     let uid = object::meta(object, "uid");
     let old_uid = object::meta(old, "uid");
+    if !uid.is_empty() && uid != old_uid && context.info.verb == "patch" {
+        // A patch promises nothing about what it changes: it would change the identity, which nobody may.
+        let mut errors = ErrorList::default();
+        for _ in 0..2 {
+            errors.invalid_str(&Path::new("metadata").child("uid"), uid, "field is immutable");
+        }
+        let resource = target.resource();
+        return Err(Status::invalid(&resource.group, &resource.kind, name, &errors));
+    }
     if !uid.is_empty() && uid != old_uid {
-        let key = target.objects()?.key(object::meta(old, "namespace"), name);
         return Err(Status::conflict(
             target.group_resource(),
             name,
             format_args!(
-                "StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: \
-                 Precondition failed: UID in precondition: {uid}, UID in object meta: {old_uid}"
+                "StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, UID in object meta: {old_uid}"
             ),
         ));
     }
@@ -223,19 +227,12 @@ fn check_preconditions(target: &Target, object: &Value, old: &Value, name: &str)
                 bad_value: Some("0".to_owned()),
                 detail: "must be specified for an update".to_owned(),
             });
-            Err(Status::invalid(resource.stored_group(), &resource.kind, name, &errors))
+            // Upstream names the resource here, where it names the kind everywhere else.
+            Err(Status::invalid(&resource.group, &resource.plural, name, &errors))
         }
         Ok(Some(_)) if object::meta(object, "resourceVersion") == object::meta(old, "resourceVersion") => Ok(()),
         Ok(Some(_)) => Err(Status::modified(target.group_resource(), name)),
-        Err(text) => {
-            let mut errors = ErrorList::default();
-            errors.invalid_str(
-                &Path::new("metadata").child("resourceVersion"),
-                &text,
-                format!("strconv.ParseUint: parsing {text:?}: invalid syntax"),
-            );
-            Err(Status::invalid(resource.stored_group(), &resource.kind, name, &errors))
-        }
+        Err(text) => Err(Status::unclassified(format!("strconv.ParseUint: parsing {text:?}: invalid syntax"))),
     }
 }
 
@@ -287,10 +284,17 @@ fn is_finished(object: &Value) -> bool {
         && object["metadata"]["deletionGracePeriodSeconds"].as_i64().unwrap_or_default() == 0
 }
 
-/// Whether storing the object, whose version is the old one's, would change nothing.
+/// Whether storing the object would change nothing.
 fn same(target: &Target, object: &Value, old: &Value) -> bool {
     let Some(storage) = &target.resource().storage else { return false };
-    json::same(&storage.ty, object, old)
+    let canonical = |value: &Value| {
+        let mut value = value.clone();
+        object::set_meta(&mut value, "resourceVersion", None);
+        let mut out = Vec::new();
+        json::encode(&storage.ty, &value, &mut out);
+        out
+    };
+    canonical(object) == canonical(old)
 }
 
 /// Notes in `managedFields` who set which fields. Both trees are in the request's version.

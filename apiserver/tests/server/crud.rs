@@ -187,7 +187,7 @@ async fn life(client: &Client, entry: &Entry) {
         assert_eq!(patched.code, 200, "{what}/{subresource}: {}", patched.text());
     }
 
-    client.delete(&one).await.ok();
+    client.delete(&format!("{one}?propagationPolicy=Background")).await.ok();
     if entry.kind == "Namespace" {
         let mut last = watch.expect("MODIFIED").await;
         assert_eq!(last["status"]["phase"], "Terminating");
@@ -217,12 +217,13 @@ async fn life(client: &Client, entry: &Entry) {
             let made = client.post(&path, &entry.object(json!({"generateName": "many-", "labels": labels}))).await;
             assert_eq!(made.code, 201, "{what}: generateName: {}", made.text());
         }
-        let gone = client.delete(&format!("{path}?labelSelector=fate%3Dgo,own%3D{own}")).await;
+        let gone =
+            client.delete(&format!("{path}?labelSelector=fate%3Dgo,own%3D{own}&propagationPolicy=Background")).await;
         assert_eq!(gone.code, 200, "{what}: {}", gone.text());
         assert_eq!(names(&gone.json()).len(), 2, "{what}: {}", gone.text());
         let rest = client.get(&format!("{path}?labelSelector=own%3D{own}")).await.ok();
         let is_live = |object: &&Value| object["metadata"]["deletionTimestamp"].is_null();
         assert_eq!(rest["items"].as_array().unwrap().iter().filter(is_live).count(), 1, "{what}");
-        client.delete(&format!("{path}?labelSelector=own%3D{own}")).await.ok();
+        client.delete(&format!("{path}?labelSelector=own%3D{own}&propagationPolicy=Background")).await.ok();
     }
 }

@@ -5,7 +5,6 @@
 mod access;
 mod apply;
 mod bodies;
-mod clients;
 mod crud;
 mod forms;
 mod lifecycle;

@@ -84,7 +84,7 @@ impl<'a, 't> Decoder<'a, 't> {
                     let value = self.value(&field.shape, &field.go_type)?;
                     self.path.pop();
                     if self.options.untyped || !dropped(field, &value) {
-                        map.insert(key.into_owned(), value);
+                        put(&mut map, key.into_owned(), value);
                     } else if !map.is_empty() {
                         map.remove(&*key);
                     }
@@ -496,6 +496,18 @@ fn fill(ty: &Type, map: &mut Map<String, Value>) {
                     map.insert(field.name.to_string(), value);
                 }
             }
+        }
+    }
+}
+
+/// Puts in a field. One that comes again is laid over what came before, as Go does it with structures and maps.
+fn put(map: &mut Map<String, Value>, key: String, value: Value) {
+    match (map.get_mut(&key), value) {
+        (Some(Value::Object(before)), Value::Object(again)) => {
+            before.extend(again.into_iter().filter(|(_, value)| !value.is_null()));
+        }
+        (_, value) => {
+            map.insert(key, value);
         }
     }
 }
