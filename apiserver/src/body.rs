@@ -195,8 +195,7 @@ fn resets_owners(json: &[u8]) -> bool {
         #[serde(borrow)]
         managed_fields: &'a serde_json::value::RawValue,
     }
-    const NAME: &[u8] = b"\"managedFields\"";
-    if !json.windows(NAME.len()).any(|window| window == NAME) {
+    if !std::str::from_utf8(json).is_ok_and(|json| json.contains("\"managedFields\"")) {
         return false;
     }
     let Ok(shell) = serde_json::from_slice::<Shell<'_>>(json) else { return false };

@@ -54,10 +54,12 @@ impl Target {
 
     /// Whether requests are in the version in which objects are stored and cached.
     pub fn is_storage_version(&self) -> bool {
-        self.resource()
-            .storage
-            .as_ref()
-            .is_some_and(|storage| storage.api_version == self.resource().api_version(&self.version.name))
+        // Asked for every frame of every watch: nothing is allocated.
+        let (group, version) = (self.resource().group.as_str(), self.version.name.as_str());
+        self.resource().storage.as_ref().is_some_and(|storage| match storage.api_version.split_once('/') {
+            Some(stored) => stored == (group, version),
+            None => group.is_empty() && storage.api_version == version,
+        })
     }
 
     /// What hooks may know of a request.

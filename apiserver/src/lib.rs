@@ -17,6 +17,7 @@ mod facts;
 mod feature_gates;
 mod field;
 mod flags;
+mod gathering;
 mod health;
 mod impersonation;
 mod kubelet;

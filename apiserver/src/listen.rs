@@ -12,19 +12,22 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use rustls::ServerConfig;
+use rustls::client::danger::HandshakeSignatureValid;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::{ServerConfig, SignatureScheme};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+use crate::authn::version_one::VersionOne;
 use crate::backend::Peer;
 use crate::chain;
 use crate::flags::Flags;
+use crate::gathering::Gathering;
 use crate::server::Server;
 
 /// How long open requests may go on once the server stops.
@@ -120,7 +123,10 @@ async fn connection(server: Arc<Server>, acceptor: TlsAcceptor, tcp: TcpStream, 
         .keep_alive_interval(Some(Duration::from_secs(30)))
         .keep_alive_timeout(Duration::from_secs(15))
         .max_header_list_size(1024 * 1024);
-    let mut served = std::pin::pin!(builder.serve_connection_with_upgrades(TokioIo::new(tls), service));
+    // Only HTTP/2 keeps the connection for itself to its end.
+    let gathers = tls.get_ref().1.alpn_protocol() == Some(b"h2".as_slice());
+    let stream = TokioIo::new(Gathering::new(tls, gathers));
+    let mut served = std::pin::pin!(builder.serve_connection_with_upgrades(stream, service));
     let outcome = tokio::select! {
         outcome = &mut served => outcome,
         () = stopping.cancelled() => {
@@ -177,6 +183,24 @@ fn self_signed() -> anyhow::Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<
 #[derive(Debug)]
 struct AnyClient(Arc<rustls::crypto::CryptoProvider>);
 
+impl AnyClient {
+    /// The judgement on a signature by the key of a certificate without extensions; `None` on all other certificates.
+    fn version_one(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &rustls::DigitallySignedStruct,
+    ) -> Option<Result<HandshakeSignatureValid, rustls::Error>> {
+        let supported = &self.0.signature_verification_algorithms;
+        let signed =
+            VersionOne::of(certificate)?.has_signed(message, signature.scheme, signature.signature(), supported);
+        Some(match signed {
+            true => Ok(HandshakeSignatureValid::assertion()),
+            false => Err(rustls::CertificateError::BadSignature.into()),
+        })
+    }
+}
+
 impl ClientCertVerifier for AnyClient {
     fn client_auth_mandatory(&self) -> bool {
         false
@@ -200,7 +224,10 @@ impl ClientCertVerifier for AnyClient {
         message: &[u8],
         certificate: &CertificateDer<'_>,
         signature: &rustls::DigitallySignedStruct,
-    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        if let Some(judged) = self.version_one(message, certificate, signature) {
+            return judged;
+        }
         rustls::crypto::verify_tls12_signature(
             message,
             certificate,
@@ -214,7 +241,16 @@ impl ClientCertVerifier for AnyClient {
         message: &[u8],
         certificate: &CertificateDer<'_>,
         signature: &rustls::DigitallySignedStruct,
-    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        // As webpki does: this padding is not for TLS 1.3.
+        let old =
+            [SignatureScheme::RSA_PKCS1_SHA256, SignatureScheme::RSA_PKCS1_SHA384, SignatureScheme::RSA_PKCS1_SHA512];
+        if old.contains(&signature.scheme) {
+            return Err(rustls::CertificateError::BadSignature.into());
+        }
+        if let Some(judged) = self.version_one(message, certificate, signature) {
+            return judged;
+        }
         rustls::crypto::verify_tls13_signature(
             message,
             certificate,

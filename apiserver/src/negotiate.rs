@@ -64,8 +64,9 @@ impl Accepted {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Offer {
     pub protobuf: bool,
-    /// Tables and metadata-only forms.
+    /// Metadata-only forms, and tables where there are any.
     pub forms: bool,
+    pub tables: bool,
     pub watch: bool,
 }
 
@@ -161,7 +162,7 @@ impl<'a> Clause<'a> {
             (Some(kind), Some("meta.k8s.io"), Some(version @ ("v1" | "v1beta1"))) if offer.forms => {
                 let v1beta1 = version == "v1beta1";
                 match kind {
-                    "Table" => Form::Table { v1beta1 },
+                    "Table" if offer.tables && self.media_type != PROTOBUF => Form::Table { v1beta1 },
                     "PartialObjectMetadata" => Form::Metadata { v1beta1, list: false },
                     "PartialObjectMetadataList" => Form::Metadata { v1beta1, list: true },
                     _ => return None,
@@ -199,7 +200,7 @@ mod tests {
     fn accepted(header: &str) -> Option<Accepted> {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, header.parse().unwrap());
-        accept(&headers, Offer { protobuf: true, forms: true, watch: false }).ok()
+        accept(&headers, Offer { protobuf: true, forms: true, tables: true, watch: false }).ok()
     }
 
     #[test]

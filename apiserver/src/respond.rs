@@ -35,10 +35,10 @@ pub mod forms {
 }
 
 /// What a route that answers objects can answer.
-pub const OBJECTS: Offer = Offer { protobuf: true, forms: true, watch: false };
+pub const OBJECTS: Offer = Offer { protobuf: true, forms: true, tables: true, watch: false };
 
 /// What a route that only answers can answer.
-const STATUS: Offer = Offer { protobuf: true, forms: false, watch: false };
+const STATUS: Offer = Offer { protobuf: true, forms: false, tables: false, watch: false };
 
 /// Answers a status in the encoding that the client accepts, and in JSON otherwise.
 pub fn status(context: &Context, status: &Status) -> Result<Response<Body>> {
@@ -78,7 +78,9 @@ pub fn status_in(accepted: Accepted, status: &Status) -> Response<Body> {
 
 /// Answers an object given as a tree in the request's version.
 pub fn object(context: &Context, target: &Target, object: Value, code: StatusCode) -> Result<Response<Body>> {
-    let accepted = negotiate::accept(&context.headers, OBJECTS)?;
+    // What is only answered, such as a review, has no table.
+    let tables = target.resource().storage.is_some();
+    let accepted = negotiate::accept(&context.headers, Offer { tables, ..OBJECTS })?;
     check_form(accepted, target, false)?;
     let bytes = match accepted.form {
         Form::Object => target.encoded(&object),
@@ -185,7 +187,7 @@ fn answer(target: &Target, accepted: Accepted, json: Bytes, code: StatusCode) ->
 }
 
 /// Ends JSON with a newline, or turns it into YAML.
-fn finish_text(accepted: Accepted, out: &mut Vec<u8>) -> Result<()> {
+pub fn finish_text(accepted: Accepted, out: &mut Vec<u8>) -> Result<()> {
     if accepted.encoding == Encoding::Yaml {
         let tree: Value = serde_json::from_slice(out).map_err(Status::internal)?;
         *out = yaml::from_json(&tree).into_bytes();

@@ -87,6 +87,9 @@ async fn resource(context: &Context, request: Request<Incoming>) -> Result<Respo
     }
     // Across all namespaces there is only reading.
     let everywhere = own.namespaced && info.namespace.is_empty();
+    if everywhere && !info.name.is_empty() {
+        return Err(Status::no_such_path());
+    }
     if !own.verbs.contains(info.verb)
         || *request.method() == Method::HEAD
         || (everywhere && !matches!(info.verb, "list" | "watch"))

@@ -210,7 +210,7 @@ impl Parser {
     fn values(&mut self) -> Result<Vec<SmolStr>, String> {
         match self.next() {
             Token::Symbol("(") => {}
-            other => return Err(format!("found '{}', expected: '('", other.shown())),
+            other => return Err(format!("found '{}' expected: '('", other.shown())),
         }
         let mut values = Vec::new();
         loop {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use apiserver_schema::{json, protobuf};
+use apiserver_schema::{Shape, Type, defaults, json, protobuf};
 use apiserver_storage::{Expect, KeyValue, Outcome, Read, Revision, Store, prefix_end};
 use apiserver_watch_cache::{Cache, CacheOptions, Codec, DecodeError, Decoded, Feed};
 use bytes::Bytes;
@@ -133,7 +133,7 @@ impl ObjectStore {
 
     /// A written object as it reads back: protobuf does not tell an empty list from none.
     pub fn written(&self, key: &str, object: Value, revision: Revision) -> Result<Value> {
-        if !has_empty(&object) {
+        if !is_lossy(&self.format.storage.ty, &object) {
             return Ok(object);
         }
         let value = self.format.encode(&object);
@@ -156,11 +156,23 @@ impl ObjectStore {
     }
 }
 
-/// Whether there is an empty list or map anywhere in a tree.
-fn has_empty(tree: &Value) -> bool {
-    match tree {
-        Value::Array(items) => items.is_empty() || items.iter().any(has_empty),
-        Value::Object(fields) => fields.is_empty() || fields.values().any(has_empty),
+/// Whether an object has an empty list or map, which protobuf does not tell from none.
+fn is_lossy(ty: &Type, object: &Value) -> bool {
+    let Value::Object(members) = object else { return false };
+    members.iter().any(|(name, value)| ty.field(name).is_some_and(|field| is_lossy_value(&field.shape, value)))
+}
+
+fn is_lossy_value(shape: &Shape, value: &Value) -> bool {
+    match (shape, value) {
+        (Shape::Object(ty), object) => is_lossy(ty, object),
+        (Shape::List(element), Value::Array(items)) => {
+            items.is_empty() || items.iter().any(|item| is_lossy_value(element, item))
+        }
+        (Shape::Map(element), Value::Object(entries)) => {
+            entries.is_empty() || entries.values().any(|entry| is_lossy_value(element, entry))
+        }
+        // Schemas hold schemas: what they lose is seen by reading them back.
+        (Shape::SchemaOr(_), _) => true,
         _ => false,
     }
 }
@@ -184,10 +196,14 @@ pub enum Replaced {
 impl Format {
     /// The stored bytes of an object: no resourceVersion, no selfLink.
     pub fn encode(&self, object: &Value) -> Bytes {
-        let mut stored = object.clone();
-        object::set_meta(&mut stored, "resourceVersion", None);
-        object::set_meta(&mut stored, "selfLink", None);
-        protobuf::encode(&self.storage.ty, &self.storage.api_version, &self.kind, &stored).into()
+        let message = protobuf::message(&self.storage.ty, object);
+        let message = stamped(&message, "").unwrap_or_else(|| {
+            let mut stored = object.clone();
+            object::set_meta(&mut stored, "resourceVersion", None);
+            object::set_meta(&mut stored, "selfLink", None);
+            protobuf::message(&self.storage.ty, &stored)
+        });
+        respond::enveloped(&self.storage.api_version, &self.kind, &message).into()
     }
 
     /// A stored value as a tree, its resourceVersion set.
@@ -196,14 +212,15 @@ impl Format {
         serde_json::from_slice(&json).map_err(Status::internal)
     }
 
-    /// A stored value as canonical JSON, its resourceVersion set.
+    /// A stored value as canonical JSON, its resourceVersion set. Defaults are filled in also here: others, and earlier
+    /// versions, stored objects without some, and upstream serves them with all.
     fn json(&self, stored: &KeyValue) -> std::result::Result<Bytes, DecodeError> {
         let problem = |error: &dyn std::fmt::Display| DecodeError(format!("{}: {error}", stored.key));
         let version = stored.mod_revision.to_string();
         let mut out = Vec::with_capacity(stored.value.len() * 2);
         if stored.value.starts_with(protobuf::MAGIC) {
             let envelope = protobuf::decode_envelope(&stored.value).map_err(|error| problem(&error))?;
-            if envelope.api_version == self.storage.api_version.as_str() {
+            if envelope.api_version == self.storage.api_version.as_str() && !defaults::has_any(&self.storage.ty) {
                 let raw = with_resource_version(envelope.raw, &version).ok_or_else(|| problem(&"damaged metadata"))?;
                 protobuf::to_json(&self.storage.ty, &self.storage.api_version, &self.kind, &raw, &mut out)
                     .map_err(|error| problem(&error))?;
@@ -214,12 +231,14 @@ impl Format {
                 .ok_or_else(|| problem(&format!("no kind {} in {}", self.kind, envelope.api_version)))?;
             let mut tree = protobuf::decode(ty, envelope.raw).map_err(|error| problem(&error))?;
             self.hooks.convert(&mut tree, envelope.api_version, &self.storage.api_version);
+            defaults::apply(&self.storage.ty, &mut tree);
             self.finish(tree, version, &mut out);
             return Ok(out.into());
         }
         let mut tree: Value = serde_json::from_slice(&stored.value).map_err(|error| problem(&error))?;
         let api_version = tree["apiVersion"].as_str().unwrap_or_default().to_owned();
         self.hooks.convert(&mut tree, &api_version, &self.storage.api_version);
+        defaults::apply(&self.storage.ty, &mut tree);
         self.finish(tree, version, &mut out);
         Ok(out.into())
     }
@@ -235,8 +254,9 @@ impl Format {
 impl Codec for Format {
     fn decode(&self, stored: &KeyValue) -> std::result::Result<Decoded, DecodeError> {
         let json = self.json(stored)?;
-        let facts =
+        let mut facts =
             facts::read(&json, self.selectable).map_err(|error| DecodeError(format!("{}: {error}", stored.key)))?;
+        self.hooks.complete_facts(&mut facts);
         Ok(Decoded {
             json,
             namespace: facts.namespace,
@@ -245,6 +265,58 @@ impl Codec for Format {
             fields: self.selectable.iter().zip(facts.fields).map(|(field, value)| (field.name.into(), value)).collect(),
         })
     }
+}
+
+/// A message whose `metadata.resourceVersion` (field 6) is this, and `selfLink` (field 4) empty; both are always
+/// written. None where the message is not as encoders write it.
+fn stamped(message: &[u8], version: &str) -> Option<Vec<u8>> {
+    let mut rest = message;
+    // The metadata is field 1 of every object, and fields are written in the order of their numbers.
+    if varint(&mut rest)? != (1 << 3 | 2) {
+        return None;
+    }
+    let length = usize::try_from(varint(&mut rest)?).ok()?;
+    let (mut metadata, rest) = rest.split_at_checked(length)?;
+    let mut changed = Vec::with_capacity(length + version.len());
+    let mut found = false;
+    while !metadata.is_empty() {
+        let before = metadata;
+        let tag = varint(&mut metadata)?;
+        skip(tag, &mut metadata)?;
+        match tag {
+            0x22 => changed.extend_from_slice(&[0x22, 0]),
+            0x32 => {
+                found = true;
+                changed.push(0x32);
+                respond::put_varint(&mut changed, version.len() as u64);
+                changed.extend_from_slice(version.as_bytes());
+            }
+            _ => changed.extend_from_slice(&before[..before.len() - metadata.len()]),
+        }
+    }
+    let mut out = Vec::with_capacity(changed.len() + rest.len() + 8);
+    out.push(1 << 3 | 2);
+    respond::put_varint(&mut out, changed.len() as u64);
+    out.extend_from_slice(&changed);
+    out.extend_from_slice(rest);
+    found.then_some(out)
+}
+
+/// Passes the value behind a tag.
+fn skip(tag: u64, rest: &mut &[u8]) -> Option<()> {
+    match tag & 7 {
+        0 => {
+            varint(rest)?;
+        }
+        1 => *rest = rest.get(8..)?,
+        2 => {
+            let length = usize::try_from(varint(rest)?).ok()?;
+            *rest = rest.get(length..)?;
+        }
+        5 => *rest = rest.get(4..)?,
+        _ => return None,
+    }
+    Some(())
 }
 
 /// A stored message with `metadata.resourceVersion` put in, on the wire form: metadata is field 1 of every
@@ -295,4 +367,77 @@ fn varint(bytes: &mut &[u8]) -> Option<u64> {
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn format(plural: &str) -> Format {
+        let resource = crate::resources::builtin::resources().into_iter().find(|one| one.plural == plural).unwrap();
+        Format {
+            kind: resource.kind.to_string(),
+            storage: resource.storage.clone().unwrap(),
+            selectable: resource.hooks.selectable_fields(),
+            hooks: Arc::clone(&resource.hooks),
+            ttl: None,
+        }
+    }
+
+    fn served(format: &Format, value: impl Into<Bytes>) -> Value {
+        let stored = KeyValue { key: "/registry/x".into(), value: value.into(), create_revision: 7, mod_revision: 9 };
+        format.tree(&stored).unwrap()
+    }
+
+    #[test]
+    fn stored_objects_get_the_defaults_that_they_lack() {
+        let jobs = format("jobs");
+        let job = json!({
+            "metadata": {"name": "j"}, "spec": {"template": {"metadata": {"labels": {"job-name": "j"}}}},
+        });
+        let served = served(&jobs, jobs.encode(&job));
+        assert_eq!(served["metadata"]["labels"], job["spec"]["template"]["metadata"]["labels"]);
+        assert_eq!(served["metadata"]["resourceVersion"], "9");
+    }
+
+    #[test]
+    fn definitions_are_read_as_upstream_stores_them() {
+        let stored = r#"{"kind":"CustomResourceDefinition","apiVersion":"apiextensions.k8s.io/v1beta1",
+            "metadata":{"name":"things.example.com"},
+            "spec":{"group":"example.com","version":"v1","names":{"plural":"things","kind":"Thing"},"scope":"Namespaced",
+            "validation":{"openAPIV3Schema":{"type":"object"}},"versions":[{"name":"v1","served":true,"storage":true}]}}"#;
+        let served = served(&format("customresourcedefinitions"), stored);
+        assert_eq!(served["apiVersion"], "apiextensions.k8s.io/v1");
+        assert_eq!(served["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["type"], "object");
+    }
+
+    #[test]
+    fn versions_are_changed_in_messages_as_if_encoded_so() {
+        let ty = apiserver_schema::builtin("", "v1", "ConfigMap").unwrap();
+        let message = |version: &str| {
+            let metadata = json!({"name": "a", "namespace": "b", "resourceVersion": version, "labels": {"x": "y"}});
+            protobuf::message(ty, &json!({"metadata": metadata, "data": {"k": "v"}}))
+        };
+        for (before, after) in [("", "12"), ("12", ""), ("7", "1234567")] {
+            assert_eq!(stamped(&message(before), after).unwrap(), message(after));
+        }
+        let whole = message("7");
+        for length in 0..whole.len() {
+            // Damaged messages are refused or changed, never a panic.
+            let _ = stamped(&whole[..length], "8");
+        }
+        assert_eq!(stamped(b"", "1"), None);
+    }
+
+    #[test]
+    fn only_empty_lists_and_maps_are_lost() {
+        let ty = apiserver_schema::builtin("", "v1", "Pod").unwrap();
+        let fields = json!({"fieldsV1": {"f:spec": {}}});
+        assert!(!is_lossy(ty, &json!({"metadata": {"managedFields": [fields]}})));
+        assert!(!is_lossy(ty, &json!({"spec": {"volumes": [{"name": "a", "emptyDir": {}}]}})));
+        assert!(is_lossy(ty, &json!({"metadata": {"labels": {}}})));
+        assert!(is_lossy(ty, &json!({"spec": {"containers": [{"args": []}]}})));
+    }
 }

@@ -19,6 +19,7 @@ use crate::server::Server;
 mod request_header;
 pub mod service_account;
 mod token_file;
+pub mod version_one;
 pub mod x509;
 
 /// Who a request comes from.

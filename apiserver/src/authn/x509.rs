@@ -3,23 +3,43 @@
 //! The TLS layer accepts any certificate whose key the client has; whether its chain is good is decided
 //! here, so that a bad one is a 401 and not a broken connection, as upstream has it.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use parking_lot::Mutex;
 use rustls::RootCertStore;
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+use super::version_one::VersionOne;
 use super::{Refused, User};
 
 /// Authorities whose certificates are believed.
 pub struct Roots {
     verifier: Arc<dyn ClientCertVerifier>,
+    store: Arc<RootCertStore>,
+    provider: Arc<CryptoProvider>,
+    /// The users of certificates verified before, by the certificate: every request shows the one of its connection,
+    /// and a signature costs more than most requests.
+    known: Mutex<HashMap<CertificateDer<'static>, Known>>,
 }
+
+/// A certificate that was verified.
+#[derive(Clone)]
+struct Known {
+    user: User,
+    /// The second from which it, or one that vouched for it, is no longer valid.
+    until: u64,
+}
+
+/// How many certificates are remembered.
+const MOST_KNOWN: usize = 4096;
 
 impl Roots {
     pub fn read(path: &Path) -> anyhow::Result<Roots> {
@@ -31,10 +51,11 @@ impl Roots {
         for certificate in certificates {
             store.add(certificate).with_context(|| format!("a certificate in {} is no authority", path.display()))?;
         }
-        let verifier = WebPkiClientVerifier::builder(Arc::new(store))
+        let (store, provider) = (Arc::new(store), Arc::new(rustls::crypto::aws_lc_rs::default_provider()));
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::clone(&store), Arc::clone(&provider))
             .build()
             .with_context(|| format!("the authorities in {} cannot be used", path.display()))?;
-        Ok(Roots { verifier })
+        Ok(Roots { verifier, store, provider, known: Mutex::default() })
     }
 
     /// Whether the chain is signed by one of the authorities, in time, and made for clients.
@@ -42,6 +63,10 @@ impl Roots {
         let Some((leaf, rest)) = certificates.split_first() else {
             return Err(Refused("no certificate".to_owned()));
         };
+        if let Some(plain) = VersionOne::of(leaf) {
+            let judged = plain.verify(&self.store, UnixTime::now(), &self.provider.signature_verification_algorithms);
+            return judged.map_err(|error| Refused(format!("x509: {error}")));
+        }
         self.verifier
             .verify_client_cert(leaf, rest, UnixTime::now())
             .map(|_| ())
@@ -50,14 +75,30 @@ impl Roots {
 
     /// The user that a verified certificate names.
     pub fn user(&self, certificates: &[CertificateDer<'static>]) -> Result<User, Refused> {
+        let Some(leaf) = certificates.first() else { return Err(Refused("no certificate".to_owned())) };
+        let now = UnixTime::now().as_secs();
+        if let Some(known) = self.known.lock().get(leaf).filter(|known| now < known.until) {
+            return Ok(known.user.clone());
+        }
         self.verify(certificates)?;
-        let subject = Subject::of(&certificates[0])?;
+        let user = Self::named(leaf)?;
+        let until = certificates.iter().map(expiry).min().unwrap_or_default();
+        let mut known = self.known.lock();
+        if known.len() >= MOST_KNOWN {
+            known.clear();
+        }
+        known.insert(leaf.clone(), Known { user: user.clone(), until });
+        Ok(user)
+    }
+
+    fn named(leaf: &CertificateDer<'static>) -> Result<User, Refused> {
+        let subject = Subject::of(leaf)?;
         if subject.common_name.is_empty() {
             return Err(Refused("x509: the certificate has no common name".to_owned()));
         }
         let fingerprint = {
             use sha2::{Digest, Sha256};
-            Sha256::digest(certificates[0].as_ref()).iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+            Sha256::digest(leaf.as_ref()).iter().map(|byte| format!("{byte:02x}")).collect::<String>()
         };
         Ok(User {
             name: subject.common_name,
@@ -70,6 +111,14 @@ impl Roots {
             ..User::default()
         })
     }
+}
+
+/// The second from which a certificate is no longer valid; 0 where it cannot be read.
+fn expiry(certificate: &CertificateDer<'static>) -> u64 {
+    X509Certificate::from_der(certificate)
+        .ok()
+        .and_then(|(_, parsed)| u64::try_from(parsed.validity().not_after.timestamp()).ok())
+        .unwrap_or_default()
 }
 
 /// The names in a certificate's subject.

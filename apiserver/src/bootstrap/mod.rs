@@ -112,18 +112,16 @@ async fn system_namespaces(server: &Server) -> Result<()> {
 
 async fn rbac(server: &Server) -> Result<()> {
     const GROUP: &str = "rbac.authorization.k8s.io";
-    for role in roles::CLUSTER_ROLES {
-        reconcile(server, GROUP, "clusterroles", role.tree(), "rules").await?;
+    let roles = roles::CLUSTER_ROLES.iter().map(|role| ("clusterroles", role.tree(), "rules"));
+    let bindings = roles::CLUSTER_ROLE_BINDINGS.iter().map(|one| ("clusterrolebindings", one.tree(), "subjects"));
+    let local_roles = roles::ROLES.iter().map(|role| ("roles", role.tree(), "rules"));
+    let local_bindings = roles::ROLE_BINDINGS.iter().map(|one| ("rolebindings", one.tree(), "subjects"));
+    let mut writes = Vec::new();
+    for (resource, tree, field) in roles.chain(bindings).chain(local_roles).chain(local_bindings) {
+        writes.push(reconcile(server, GROUP, resource, tree, field));
     }
-    for binding in roles::CLUSTER_ROLE_BINDINGS {
-        reconcile(server, GROUP, "clusterrolebindings", binding.tree(), "subjects").await?;
-    }
-    for role in roles::ROLES {
-        reconcile(server, GROUP, "roles", role.tree(), "rules").await?;
-    }
-    for binding in roles::ROLE_BINDINGS {
-        reconcile(server, GROUP, "rolebindings", binding.tree(), "subjects").await?;
-    }
+    // All at once: the store commits together what comes together.
+    futures::future::try_join_all(writes).await?;
     aggregate(server).await
 }
 

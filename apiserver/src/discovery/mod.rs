@@ -121,7 +121,8 @@ pub fn group_or_version(context: &Context) -> Result<Response<Body>> {
 }
 
 fn answer(context: &Context, group: &str, kind: &str, tree: &Value) -> Result<Response<Body>> {
-    let accepted = negotiate::accept(&context.headers, Offer { protobuf: true, forms: false, watch: false })?;
+    let accepted =
+        negotiate::accept(&context.headers, Offer { protobuf: true, forms: false, tables: false, watch: false })?;
     if accepted.encoding == negotiate::Encoding::Json {
         let ty = apiserver_schema::builtin(group, "v1", kind)
             .ok_or_else(|| Status::internal(format!("no type for {kind}")))?;

@@ -34,6 +34,7 @@ mod pods;
 mod policy;
 mod rbac;
 mod resource;
+pub mod scale;
 mod scheduling;
 mod storage;
 

@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 
 use crate::body::{self, Body, Expected, FieldValidation};
 use crate::context::{Context, Target, WriteOptions};
+use crate::negotiate::{self, Form};
+use crate::printers::{self, IncludeObject};
 use crate::resources::ownership;
 use crate::status::{Result, Status};
 use crate::verbs::patch::refused_apply;
@@ -35,6 +37,13 @@ pub async fn serve(context: &Context, target: &Target, request: Request<Incoming
 }
 
 fn answer(context: &Context, scale: &Value) -> Result<Response<Body>> {
+    let accepted = negotiate::accept(&context.headers, respond::OBJECTS)?;
+    if let Form::Table { v1beta1 } = accepted.form {
+        let include = IncludeObject::read(&context.query)?;
+        let mut table = printers::scale::table(scale, include, v1beta1);
+        respond::finish_text(accepted, &mut table)?;
+        return Ok(body::response(StatusCode::OK, accepted.content_type(), table));
+    }
     respond::tree(context, "autoscaling", "v1", "Scale", scale, StatusCode::OK)
 }
 

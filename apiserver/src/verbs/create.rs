@@ -49,7 +49,8 @@ pub async fn create_object(
     let mut tries = 0;
     loop {
         tries += 1;
-        let mut object = object.clone();
+        // Only a generated name is tried more than once.
+        let mut object = if generated { object.clone() } else { std::mem::take(&mut object) };
         if generated {
             let name = generated_name(object::meta(&object, "generateName"));
             object::set_meta(&mut object, "name", Some(name.into()));

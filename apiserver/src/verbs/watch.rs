@@ -27,7 +27,8 @@ use crate::status::{Result, Status};
 const BATCH: usize = 256;
 
 pub async fn watch(context: &Context, target: &Target) -> Result<Response<Body>> {
-    let accepted = negotiate::accept(&context.headers, Offer { protobuf: true, forms: true, watch: true })?;
+    let accepted =
+        negotiate::accept(&context.headers, Offer { protobuf: true, forms: true, tables: true, watch: true })?;
     let selection = Selection::read(context, target)?;
     let objects = target.objects()?;
     objects.ready().await?;
@@ -128,17 +129,22 @@ fn frames(
     bookmarks: bool,
     metrics: crate::metrics::requests::WatchGuard,
 ) -> impl futures::Stream<Item = Bytes> + Send {
-    let state = Some((watcher, framer, Vec::with_capacity(8), metrics));
+    // One timer for the whole watch: one for each event would be most of what an event costs.
+    let end = Box::pin(tokio::time::sleep_until(deadline));
+    let state = Some((watcher, framer, Vec::with_capacity(8), metrics, end));
     futures::stream::unfold(state, move |state| async move {
-        let (mut watcher, mut framer, mut items, metrics) = state?;
+        let (mut watcher, mut framer, mut items, metrics, mut end) = state?;
         loop {
             items.clear();
-            let outcome = tokio::time::timeout_at(deadline, watcher.next_batch(&mut items, BATCH)).await;
+            let outcome = tokio::select! {
+                biased;
+                outcome = watcher.next_batch(&mut items, BATCH) => outcome,
+                () = &mut end => return None,
+            };
             match outcome {
-                Err(_) => return None,
-                Ok(Ok(())) => {}
-                Ok(Err(WatchError::Closed)) => return None,
-                Ok(Err(WatchError::Expired(expired))) => {
+                Ok(()) => {}
+                Err(WatchError::Closed) => return None,
+                Err(WatchError::Expired(expired)) => {
                     let status = Status::expired(format!("too old resource version ({})", expired.oldest));
                     return Some((framer.error(&status), None));
                 }
@@ -147,11 +153,11 @@ fn frames(
             metrics.sent(&chunk);
             match chunk.len() {
                 0 => {}
-                1 => return chunk.pop().map(|frame| (frame, Some((watcher, framer, items, metrics)))),
+                1 => return chunk.pop().map(|frame| (frame, Some((watcher, framer, items, metrics, end)))),
                 _ => {
                     let mut joined = BytesMut::with_capacity(chunk.iter().map(Bytes::len).sum());
                     chunk.iter().for_each(|frame| joined.extend_from_slice(frame));
-                    return Some((joined.freeze(), Some((watcher, framer, items, metrics))));
+                    return Some((joined.freeze(), Some((watcher, framer, items, metrics, end))));
                 }
             }
         }
@@ -209,7 +215,7 @@ impl Framer {
     }
 
     fn protobuf_frame(&self, kind: &str, object: &Object) -> Bytes {
-        let message = respond::message_of(&self.target, object);
+        let message = object.form(forms::PROTOBUF, |object| respond::message_of(&self.target, object));
         let enveloped = respond::enveloped(&self.target.api_version(), &self.served.resource.kind, &message);
         respond::frame(Encoding::Protobuf, kind, &enveloped)
     }

@@ -2,6 +2,8 @@
 //!
 //! Source: apiserver `pkg/registry/generic/registry/store.go` (Update) and `rest/update.go` (BeforeUpdate).
 
+use std::borrow::Cow;
+
 use apiserver_apply::managed_fields;
 use apiserver_apply::server_side::{self, Writer};
 use apiserver_schema::json;
@@ -125,8 +127,10 @@ async fn attempt(
     let objects = target.objects()?;
     let name = context.info.name.as_str();
     let subresource = context.info.subresource.as_str();
-    let mut old_in_version = old.clone();
-    target.convert_from_storage(&mut old_in_version);
+    let mut old_in_version = Cow::Borrowed(old);
+    if !target.is_storage_version() {
+        target.convert_from_storage(old_in_version.to_mut());
+    }
     let mut object = change.make(Some(&old_in_version)).await?;
     let conditional = change.is_conditional(&object);
     check_preconditions(context, target, &object, old, key)?;
@@ -212,7 +216,8 @@ fn check_preconditions(context: &Context, target: &Target, object: &Value, old: 
             target.group_resource(),
             name,
             format_args!(
-                "StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, UID in object meta: {old_uid}"
+                "StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: \
+                 Precondition failed: UID in precondition: {uid}, UID in object meta: {old_uid}"
             ),
         ));
     }
@@ -284,17 +289,10 @@ fn is_finished(object: &Value) -> bool {
         && object["metadata"]["deletionGracePeriodSeconds"].as_i64().unwrap_or_default() == 0
 }
 
-/// Whether storing the object would change nothing.
+/// Whether storing the object, whose version is the old one's, would change nothing.
 fn same(target: &Target, object: &Value, old: &Value) -> bool {
     let Some(storage) = &target.resource().storage else { return false };
-    let canonical = |value: &Value| {
-        let mut value = value.clone();
-        object::set_meta(&mut value, "resourceVersion", None);
-        let mut out = Vec::new();
-        json::encode(&storage.ty, &value, &mut out);
-        out
-    };
-    canonical(object) == canonical(old)
+    json::same(&storage.ty, object, old)
 }
 
 /// Notes in `managedFields` who set which fields. Both trees are in the request's version.

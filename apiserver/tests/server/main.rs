@@ -5,6 +5,7 @@
 mod access;
 mod apply;
 mod bodies;
+mod clients;
 mod crud;
 mod forms;
 mod lifecycle;

@@ -9,9 +9,12 @@ use crate::support::{Client, Server};
 const SERVED: &str = include_str!("served_metrics.txt");
 const PATH: &str = "/api/v1/namespaces/default/configmaps";
 
-/// The types and labels of the families in a text exposition, and the value of each sample by its line's beginning.
-fn read(text: &str) -> (BTreeMap<String, (String, BTreeSet<String>)>, BTreeMap<String, f64>) {
-    let mut families: BTreeMap<String, (String, BTreeSet<String>)> = BTreeMap::new();
+/// The type and labels of each family, by its name.
+type Families = BTreeMap<String, (String, BTreeSet<String>)>;
+
+/// The families in a text exposition, and the value of each sample by its line's beginning.
+fn read(text: &str) -> (Families, BTreeMap<String, f64>) {
+    let mut families = Families::new();
     let mut samples = BTreeMap::new();
     let mut current = String::new();
     for line in text.lines() {

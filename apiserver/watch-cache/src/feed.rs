@@ -63,7 +63,7 @@ impl Feed {
             current: CurrentRevision::new(store.clone()),
             position: Position::default(),
             nudge: Nudge::default(),
-            forms: Arc::new(FormBudget::new(options.forms)),
+            forms: Arc::new(FormBudget::of_rounds(options.forms)),
             frames: Arc::new(FormBudget::new(options.frames)),
             registry: Mutex::default(),
             task: Mutex::new(None),

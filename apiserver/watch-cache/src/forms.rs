@@ -69,24 +69,48 @@ pub(crate) fn without_slack(bytes: Bytes) -> Bytes {
     }
 }
 
-/// Keeps the most recently made encodings, up to a number of bytes, and forgets the ones made longest ago.
+/// Keeps encodings up to a number of bytes, and forgets first the ones made longest ago.
 pub(crate) struct FormBudget {
     limit: usize,
+    /// Of the encodings made while there is no room, one in so many takes the place of the oldest.
+    admits: usize,
     kept: Mutex<Kept>,
 }
 
 #[derive(Default)]
 struct Kept {
     used: usize,
+    /// How many were made while there was no room.
+    crowded: usize,
     oldest_first: VecDeque<(Weak<FormSet>, usize)>,
+}
+
+impl Kept {
+    /// Looks at a few encodings and lets those go whose objects are gone: every one that asks for room looks at some.
+    fn sweep(&mut self) {
+        for _ in 0..8 {
+            let Some((set, cost)) = self.oldest_first.pop_front() else { return };
+            if set.strong_count() > 0 {
+                self.oldest_first.push_back((set, cost));
+            } else {
+                self.used -= cost;
+            }
+        }
+    }
 }
 
 /// What an encoding costs beside its bytes.
 const OVERHEAD: usize = 160;
 
 impl FormBudget {
+    /// For what is needed shortly after it was made.
     pub(crate) fn new(limit: usize) -> Self {
-        FormBudget { limit, kept: Mutex::default() }
+        FormBudget { limit, admits: 1, kept: Mutex::default() }
+    }
+
+    /// For what is asked for in rounds, as lists do: forgetting the oldest would forget each just before its turn.
+    pub(crate) fn of_rounds(limit: usize) -> Self {
+        FormBudget { limit, admits: 16, kept: Mutex::default() }
     }
 
     fn charge(&self, set: &Arc<FormSet>, bytes: usize) {
@@ -94,6 +118,17 @@ impl FormBudget {
         let mut forget = Vec::new();
         {
             let mut kept = self.kept.lock();
+            if self.admits > 1 && kept.used + cost > self.limit {
+                kept.sweep();
+            }
+            if kept.used + cost > self.limit {
+                kept.crowded += 1;
+                if !kept.crowded.is_multiple_of(self.admits) {
+                    drop(kept);
+                    drop(std::mem::take(&mut *set.forms.lock()));
+                    return;
+                }
+            }
             kept.used += cost;
             kept.oldest_first.push_back((Arc::downgrade(set), cost));
             while kept.used > self.limit {
@@ -146,6 +181,38 @@ mod tests {
         }
         assert_eq!(all[3].get(FormId(1), 0, || bytes(1)).len(), 1000, "the newest is kept");
         assert_eq!(all[0].get(FormId(1), 0, || bytes(1)).len(), 1, "the oldest is made again");
+    }
+
+    #[test]
+    fn rounds_larger_than_the_limit_find_most_of_what_fits() {
+        let budget = Arc::new(FormBudget::of_rounds(50 * (1000 + OVERHEAD)));
+        let all: Vec<Forms> = (0..100).map(|_| Forms::new(&budget)).collect();
+        let round = || {
+            let mut made = 0;
+            for forms in &all {
+                forms.get(FormId(1), 0, || {
+                    made += 1;
+                    bytes(1000)
+                });
+            }
+            made
+        };
+        assert_eq!(round(), 100);
+        for _ in 0..5 {
+            assert!(round() <= 60);
+        }
+    }
+
+    #[test]
+    fn what_is_gone_makes_room() {
+        let budget = Arc::new(FormBudget::of_rounds(50 * (1000 + OVERHEAD)));
+        for _ in 0..1000 {
+            let replaced = Forms::new(&budget);
+            replaced.get(FormId(1), 0, || bytes(1000));
+        }
+        let forms = Forms::new(&budget);
+        forms.get(FormId(1), 0, || bytes(1000));
+        assert_eq!(forms.get(FormId(1), 0, || bytes(1)).len(), 1000);
     }
 
     #[test]

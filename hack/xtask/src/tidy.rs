@@ -50,6 +50,7 @@ const EDGES: &[(&str, &[&str])] = &[
         ],
     ),
     ("apiserver-apply", &["apiserver-schema"]),
+    ("apiserver-cel", &["apiserver-schema"]),
     ("apiserver-openapi", &["apiserver-schema"]),
     ("apiserver-schema", &[]),
     ("apiserver-storage", &[]),

@@ -210,39 +210,43 @@ pub fn validate(list: Option<&Value>) -> Result<(), String> {
 /// without effect does not reach the store. Answers whether it did. `new` may have live's server-set metadata
 /// restored by then; upstream runs this as the last transformation of an update.
 pub fn ignore_times(live: &Value, new: &mut Value) -> bool {
-    let list = |object: &Value| object.pointer("/metadata/managedFields").and_then(Value::as_array).cloned();
+    let differ = differ_in_times_only(live, new);
+    if differ && let Some(list) = live.pointer("/metadata/managedFields") {
+        new["metadata"]["managedFields"] = list.clone();
+    }
+    differ
+}
+
+fn differ_in_times_only(live: &Value, new: &Value) -> bool {
+    // Most writes change something else: what settles it soonest comes first, and nothing is copied.
+    if !same_but(live, new, |key, left, right| {
+        key == "metadata" && same_but(left, right, |key, _, _| key == "managedFields")
+    }) {
+        return false;
+    }
+    let list = |object| Value::pointer(object, "/metadata/managedFields").and_then(Value::as_array);
     let (Some(before), Some(after)) = (list(live), list(new)) else { return false };
+    let timeless = |entry: &Map<String, Value>| entry.keys().filter(|key| *key != "time").count();
     let same_but_time = |left: &Value, right: &Value| match (left, right) {
         (Value::Object(left), Value::Object(right)) => {
-            let rest = |entry: &Map<String, Value>| -> Vec<(String, Value)> {
-                let other = entry.iter().filter(|(key, _)| *key != "time");
-                other.map(|(key, value)| (key.clone(), value.clone())).collect()
-            };
-            rest(left) == rest(right)
+            timeless(left) == timeless(right)
+                && left.iter().all(|(key, value)| key == "time" || right.get(key) == Some(value))
         }
         _ => left == right,
     };
-    let comparable = before.len() == after.len() && !after.is_empty() && before != after;
-    if !comparable || !before.iter().zip(&after).all(|(left, right)| same_but_time(left, right)) {
-        return false;
-    }
-    let rest_is_same = |left: &Value, right: &Value| {
-        let (Some(left), Some(right)) = (left.as_object(), right.as_object()) else { return false };
-        left.len() == right.len()
-            && left.iter().all(|(key, value)| match (key.as_str(), right.get(key)) {
-                ("metadata", Some(other)) => {
-                    let (Some(left), Some(right)) = (value.as_object(), other.as_object()) else { return false };
-                    left.len() == right.len()
-                        && left.iter().all(|(key, value)| key == "managedFields" || right.get(key) == Some(value))
-                }
-                (_, other) => other == Some(value),
-            })
-    };
-    if !rest_is_same(live, new) {
-        return false;
-    }
-    new["metadata"]["managedFields"] = Value::Array(before);
-    true
+    before.len() == after.len()
+        && !after.is_empty()
+        && before != after
+        && before.iter().zip(after).all(|(left, right)| same_but_time(left, right))
+}
+
+/// Whether two objects have the same members with equal values, or values that `excused` excuses.
+fn same_but(left: &Value, right: &Value, excused: impl Fn(&str, &Value, &Value) -> bool) -> bool {
+    let (Some(left), Some(right)) = (left.as_object(), right.as_object()) else { return false };
+    left.len() == right.len()
+        && left
+            .iter()
+            .all(|(key, value)| right.get(key).is_some_and(|other| excused(key, value, other) || value == other))
 }
 
 #[cfg(test)]

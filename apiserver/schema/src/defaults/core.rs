@@ -26,6 +26,7 @@ pub const DEFAULTS: &[Default] = &[
     ("io.k8s.api.core.v1.PersistentVolumeClaimSpec", persistent_volume_claim_spec),
     ("io.k8s.api.core.v1.Pod", pod),
     ("io.k8s.api.core.v1.PodSpec", pod_spec),
+    ("io.k8s.api.core.v1.PodStatus", pod_status),
     ("io.k8s.api.core.v1.Probe", probe),
     ("io.k8s.api.core.v1.ProjectedVolumeSource", default_mode),
     ("io.k8s.api.core.v1.ReplicationController", replication_controller),
@@ -100,15 +101,8 @@ fn namespace_status(status: &mut Object) {
     set_empty(status, "phase", "Active");
 }
 
-/// The one network and the list go together.
 fn node_spec(spec: &mut Object) {
-    let (one, first) = (text(spec, "podCIDR").to_owned(), spec.get("podCIDRs").and_then(|list| list.get(0)));
-    let first = first.and_then(Value::as_str).unwrap_or_default().to_owned();
-    if !one.is_empty() && one != first {
-        spec.insert("podCIDRs".into(), json!([one]));
-    } else if one.is_empty() && !first.is_empty() {
-        spec.insert("podCIDR".into(), first.into());
-    }
+    one_and_all(spec, "podCIDR", "podCIDRs", Value::as_str, Value::String);
 }
 
 fn node_status(status: &mut Object) {
@@ -159,6 +153,25 @@ fn pod(pod: &mut Object) {
                 }
             }
         }
+    }
+}
+
+fn pod_status(status: &mut Object) {
+    one_and_all(status, "podIP", "podIPs", |item| item["ip"].as_str(), |ip| json!({"ip": ip}));
+}
+
+/// Keeps a field and the first item of the list that took its place alike: where they differ, the field is right.
+fn one_and_all(object: &mut Object, one: &str, all: &str, read: fn(&Value) -> Option<&str>, item: fn(String) -> Value) {
+    let single = text(object, one).to_owned();
+    let first = object.get(all).and_then(|list| read(list.get(0)?)).map(str::to_owned);
+    match first {
+        Some(first) if single.is_empty() => {
+            object.insert(one.to_owned(), first.into());
+        }
+        first if !single.is_empty() && first.as_deref() != Some(&*single) => {
+            object.insert(all.to_owned(), Value::Array(vec![item(single)]));
+        }
+        _ => {}
     }
 }
 

@@ -64,6 +64,11 @@ pub fn apply(ty: &Type, value: &mut Value) {
     }
 }
 
+/// Whether objects of a type can be given any defaults.
+pub fn has_any(ty: &Type) -> bool {
+    PLANS.contains_key(&*ty.name)
+}
+
 /// What there is to do in a type; types without any are not listed.
 struct Plan {
     function: Option<Function>,

@@ -169,3 +169,18 @@ fn converted() {
     let class = defaulted("node.k8s.io", "v1", "RuntimeClass", json!({"overhead": {"podFixed": {"cpu": "10u"}}}));
     assert_eq!(class["overhead"]["podFixed"]["cpu"], "10u");
 }
+
+/// `pkg/apis/core/v1/conversion.go`: the older field and the first item of the newer list are one thing.
+#[test]
+fn older_fields_and_newer_lists_agree() {
+    let ranges = |spec: Value| {
+        let node = defaulted("", "v1", "Node", json!({"metadata": {"name": "n"}, "spec": spec}));
+        (node["spec"]["podCIDR"].clone(), node["spec"]["podCIDRs"].clone())
+    };
+    assert_eq!(ranges(json!({"podCIDR": "10.0.0.0/24"})), (json!("10.0.0.0/24"), json!(["10.0.0.0/24"])));
+    assert_eq!(ranges(json!({"podCIDRs": ["10.0.0.0/24", "f::/64"]})).0, "10.0.0.0/24");
+    assert_eq!(ranges(json!({"podCIDR": "10.0.1.0/24", "podCIDRs": ["10.0.0.0/24"]})).1, json!(["10.0.1.0/24"]));
+    assert_eq!(ranges(json!({})), (Value::Null, Value::Null));
+    let pod = defaulted("", "v1", "Pod", json!({"metadata": {"name": "p"}, "status": {"podIP": "10.0.0.1"}}));
+    assert_eq!(pod["status"]["podIPs"], json!([{"ip": "10.0.0.1"}]));
+}

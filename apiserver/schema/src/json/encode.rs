@@ -80,30 +80,56 @@ fn fields(ty: &Type, map: &Map<String, Value>, start: usize, out: &mut Vec<u8>) 
             Some(slots) => slots[at],
             None => map.get(&*field.name),
         };
-        match value {
-            Some(value) if !value.is_null() => {
-                if omitted(field, value) {
-                    continue;
-                }
-                name(field, start, out);
-                self::value(&field.shape, value, out);
-            }
-            _ if field.name.is_empty() => {
-                if let Shape::Object(inner) = &field.shape {
-                    fields(inner, map, start, out);
-                }
-            }
-            _ if field.omit == Omit::Never => {
-                name(field, start, out);
-                if field.pointer {
-                    out.extend_from_slice(b"null");
-                } else {
-                    write_zero(&field.shape, out);
-                }
-            }
-            _ => {}
-        }
+        member(field, value, map, start, out);
     }
+}
+
+/// One field of an object, from the map that it, or an inlined struct's members, may be in.
+fn member(field: &Field, value: Option<&Value>, map: &Map<String, Value>, start: usize, out: &mut Vec<u8>) {
+    match value {
+        Some(value) if !value.is_null() => {
+            if omitted(field, value) {
+                return;
+            }
+            name(field, start, out);
+            self::value(&field.shape, value, out);
+        }
+        _ if field.name.is_empty() => {
+            if let Shape::Object(inner) = &field.shape {
+                fields(inner, map, start, out);
+            }
+        }
+        _ if field.omit == Omit::Never => {
+            name(field, start, out);
+            if field.pointer {
+                out.extend_from_slice(b"null");
+            } else {
+                write_zero(&field.shape, out);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Whether two values of this type are written as the same bytes.
+pub fn same(ty: &Type, left: &Value, right: &Value) -> bool {
+    let (Some(left_map), Some(right_map)) = (left.as_object(), right.as_object()) else {
+        return to_vec(ty, left) == to_vec(ty, right);
+    };
+    if ty.preserve_unknown {
+        return to_vec(ty, left) == to_vec(ty, right);
+    }
+    // What changes mostly stands behind the metadata, and the first difference settles it.
+    ty.fields.iter().rev().all(|field| {
+        let (left, right) = (left_map.get(&*field.name), right_map.get(&*field.name));
+        if !field.name.is_empty() && left == right {
+            return true;
+        }
+        let (mut one, mut other) = (Vec::new(), Vec::new());
+        member(field, left, left_map, 0, &mut one);
+        member(field, right, right_map, 0, &mut other);
+        one == other
+    })
 }
 
 /// How many fields a type may have for its members to be sorted into slots.
@@ -258,5 +284,33 @@ pub fn is_zero(shape: &Shape, value: &Value) -> bool {
         // An empty list or map is not nil.
         (_, Value::Array(_) | Value::Object(_)) => false,
         _ => is_empty(value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn same_is_what_is_written_alike() {
+        let ty = crate::builtin("", "v1", "Pod").expect("a built-in type");
+        let pod = |spec: Value, status: Value| json!({"metadata": {"name": "a"}, "spec": spec, "status": status});
+        let pods = [
+            pod(json!({"containers": []}), json!({})),
+            pod(json!({}), Value::Null),
+            pod(json!({"containers": [], "nodeName": ""}), json!({"phase": ""})),
+            pod(json!({"containers": [{"name": "x"}]}), json!({})),
+            pod(json!({"containers": [{"name": "x", "args": []}]}), json!({})),
+            pod(json!({"containers": [{"name": "x", "args": ["1"]}]}), json!({"phase": "Running"})),
+            json!({"metadata": {"name": "b"}}),
+            Value::Null,
+        ];
+        for left in &pods {
+            for right in &pods {
+                assert_eq!(same(ty, left, right), to_vec(ty, left) == to_vec(ty, right), "{left} {right}");
+            }
+        }
     }
 }

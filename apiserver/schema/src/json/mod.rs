@@ -16,7 +16,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 pub use decode::decode;
-pub use encode::{encode, encode_untyped, to_vec, zero};
+pub use encode::{encode, encode_untyped, same, to_vec, zero};
 pub(crate) use encode::{is_empty, slots, write_zero, zero_object};
 pub(crate) use lexer::{MAX_DEPTH, compact, text};
 pub use type_meta::type_meta;

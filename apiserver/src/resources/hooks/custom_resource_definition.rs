@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::custom_resource_definition_v1beta1 as v1beta1;
 use super::{Hooks, Request};
 use crate::object::{self, items};
 
@@ -16,6 +17,12 @@ impl Hooks for CustomResourceDefinition {
     fn prepare_for_update(&self, object: &mut Value, old: &Value, _request: &Request<'_>) {
         object::keep(object, old, "status");
         note_stored_version(object);
+    }
+
+    fn convert(&self, object: &mut Value, from: &str, _to: &str) {
+        if from == v1beta1::VERSION {
+            v1beta1::to_v1(object);
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Hooks, Request};
-use crate::facts::SelectableField;
+use crate::facts::{Facts, SelectableField};
 use crate::field::{ErrorList, Path};
 use crate::object::{self, int, text};
 use crate::resources::names;
@@ -44,6 +44,16 @@ impl Hooks for Event {
             SelectableField::new("type", ""),
         ];
         FIELDS
+    }
+
+    fn complete_facts(&self, facts: &mut Facts) {
+        let at = |name: &str| self.selectable_fields().iter().position(|field| field.name == name);
+        // New events have no source: their controller is one.
+        if let (Some(source), Some(controller)) = (at("source"), at("reportingComponent"))
+            && facts.fields[source].is_empty()
+        {
+            facts.fields[source] = facts.fields[controller].clone();
+        }
     }
 
     fn prepare_for_create(&self, _object: &mut Value, _request: &Request<'_>) {}

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use serde_json::Value;
 
 use crate::authn::User;
-use crate::facts::SelectableField;
+use crate::facts::{Facts, SelectableField};
 use crate::field::ErrorList;
 use crate::object;
 use crate::resources::names;
@@ -22,6 +22,7 @@ mod conditions;
 mod config;
 mod cron_schedule;
 mod custom_resource_definition;
+mod custom_resource_definition_v1beta1;
 mod daemon_set;
 mod deployment;
 mod difference;
@@ -87,6 +88,9 @@ pub trait Hooks: Send + Sync + 'static {
     fn indexed_fields(&self) -> &'static [&'static str] {
         &[]
     }
+
+    /// Completes what selectors see of an object, where a field stands in for another one.
+    fn complete_facts(&self, _facts: &mut Facts) {}
 
     /// What is wrong with a name; `prefix` when it is a `generateName`.
     fn invalid_name(&self, name: &str, prefix: bool) -> Option<String> {

@@ -12,6 +12,11 @@ pub struct Pod;
 const MIRROR: &str = "kubernetes.io/config.mirror";
 
 impl Hooks for Pod {
+    /// A node is not asked for: being bound does not count.
+    fn asks_for_something_else(&self, object: &Value, old: &Value) -> bool {
+        object::differs_but(&object["spec"], &old["spec"], &["nodeName"])
+    }
+
     fn selectable_fields(&self) -> &'static [SelectableField] {
         const FIELDS: &[SelectableField] = &[
             SelectableField::new("spec.nodeName", ""),
