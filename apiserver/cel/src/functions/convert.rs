@@ -72,9 +72,9 @@ pub(crate) fn uint<'a>(call: &Call, args: Vec<Value<'a>>) -> Evaluated<'a> {
         Value::Uint(_) => Ok(value),
         Value::Int(number) => u64::try_from(*number).map_or_else(|_| overflow(), |number| Ok(Value::Uint(number))),
         Value::Double(number) => double_to_uint(*number).map_or_else(overflow, |number| Ok(Value::Uint(number))),
-        Value::String(text) if !text.starts_with('+') => match text.parse() {
-            Ok(number) => Ok(Value::Uint(number)),
-            Err(_) => conversion(&value, "uint"),
+        Value::String(text) => match text.parse() {
+            Ok(number) if !text.starts_with('+') => Ok(Value::Uint(number)),
+            _ => conversion(&value, "uint"),
         },
         _ => unsupported(call, &value),
     }
