@@ -108,7 +108,8 @@ async fn steps(
         return body::status(&status);
     }
     *request.headers_mut() = headers.clone();
-    let context = Context { server, info, query, headers, user, warnings: Mutex::default() };
+    let context =
+        Context { server, info, query, headers, user, warnings: Mutex::default(), audit_annotations: Mutex::default() };
     let mut response = match routes::route(&context, request).await {
         Ok(response) => response,
         Err(status) => respond::status(&context, &status).unwrap_or_else(|_| body::status(&status)),

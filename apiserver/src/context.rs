@@ -1,5 +1,6 @@
 //! One request on its way through the chain: who asks, for what, and what is to be told besides the answer.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use http::HeaderMap;
@@ -23,6 +24,8 @@ pub struct Context {
     pub user: User,
     /// Told to the client in `Warning` headers.
     pub warnings: Mutex<Vec<String>>,
+    /// Noted beside the request in the audit log.
+    pub audit_annotations: Mutex<BTreeMap<String, String>>,
 }
 
 /// A request for one resource that is served.
@@ -90,6 +93,11 @@ pub struct WriteOptions {
 impl Context {
     pub fn warn(&self, warning: impl Into<String>) {
         self.warnings.lock().push(warning.into());
+    }
+
+    /// Notes something beside the request in the audit log; what was noted first stays.
+    pub fn annotate(&self, key: impl Into<String>, value: impl Into<String>) {
+        self.audit_annotations.lock().entry(key.into()).or_insert_with(|| value.into());
     }
 
     /// Reads the options of a create, update or patch.

@@ -132,6 +132,9 @@ pub struct Flags {
     /// Default admission plugins not to run.
     #[arg(long, value_delimiter = ',')]
     pub disable_admission_plugins: Vec<String>,
+    /// File that configures admission plugins.
+    #[arg(long)]
+    pub admission_control_config_file: Option<PathBuf>,
     /// The shortest time after which a watch without a timeout of its own ends, in seconds.
     #[arg(long, default_value_t = 1800)]
     pub min_request_timeout: u64,

@@ -35,6 +35,26 @@ impl LabelSelector {
         self.0.iter().all(|requirement| requirement.matches(get(&requirement.key)))
     }
 
+    /// Reads a `metav1.LabelSelector`; an absent one selects everything.
+    pub fn of(selector: &serde_json::Value) -> LabelSelector {
+        let text = |value: &serde_json::Value| SmolStr::from(value.as_str().unwrap_or_default());
+        let labels = selector["matchLabels"].as_object().into_iter().flatten();
+        let mut requirements: Vec<Requirement> = labels
+            .map(|(key, value)| Requirement { key: key.into(), operator: Operator::In, values: vec![text(value)] })
+            .collect();
+        for expression in selector["matchExpressions"].as_array().into_iter().flatten() {
+            let operator = match expression["operator"].as_str() {
+                Some("NotIn") => Operator::NotIn,
+                Some("Exists") => Operator::Exists,
+                Some("DoesNotExist") => Operator::DoesNotExist,
+                _ => Operator::In,
+            };
+            let values = expression["values"].as_array().into_iter().flatten().map(text).collect();
+            requirements.push(Requirement { key: text(&expression["key"]), operator, values });
+        }
+        LabelSelector(requirements)
+    }
+
     /// Parses `a=b,c!=d,e in (f,g),!h,i>1`.
     pub fn parse(text: &str) -> Result<LabelSelector, String> {
         let mut parser = Parser { tokens: tokens(text), position: 0 };

@@ -100,22 +100,6 @@ impl Server {
         }
         let service_ranges =
             ServiceRanges { addresses: flags.service_cluster_ip_range, node_ports: flags.service_node_port_range };
-        let names: Vec<&str> = admission::plugins().iter().map(|plugin| plugin.name()).collect();
-        for name in flags.enable_admission_plugins.iter().chain(&flags.disable_admission_plugins) {
-            anyhow::ensure!(
-                names.contains(&name.as_str()) || admission::NOT_YET.contains(&name.as_str()),
-                "admission plugin {name:?} is unknown"
-            );
-        }
-        if let Some(name) =
-            flags.enable_admission_plugins.iter().find(|name| admission::NOT_YET.contains(&name.as_str()))
-        {
-            tracing::warn!(plugin = name, "this admission plugin is not built yet and does not run");
-        }
-        let admission = admission::plugins()
-            .into_iter()
-            .filter(|plugin| !flags.disable_admission_plugins.iter().any(|name| name == plugin.name()))
-            .collect();
         Ok(Arc::new(Server {
             options: Options {
                 min_request_timeout: Duration::from_secs(flags.min_request_timeout),
@@ -133,7 +117,7 @@ impl Server {
             order,
             authentication: Authentication::new(flags)?,
             authorization: Authorization::new(flags)?,
-            admission,
+            admission: admission::plugins(flags)?,
             allocations: Allocations::new(service_ranges)?,
             metrics,
             max_in_flight: MaxInFlight::new(flags.max_requests_inflight, flags.max_mutating_requests_inflight),
@@ -203,6 +187,15 @@ impl Server {
         let snapshot = objects.cache.snapshot();
         Ok(snapshot
             .list(&apiserver_watch_cache::Scope::all(), None)
+            .filter_map(|object| object.json().ok().and_then(|json| serde_json::from_slice(json).ok()))
+            .collect())
+    }
+
+    /// The objects of a resource in a namespace as the cache has them.
+    pub fn list_cached_in(&self, group: &str, resource: &str, namespace: &str) -> Result<Vec<Value>> {
+        let snapshot = self.objects(group, resource)?.cache.snapshot();
+        Ok(snapshot
+            .list(&apiserver_watch_cache::Scope::all().namespace(namespace), None)
             .filter_map(|object| object.json().ok().and_then(|json| serde_json::from_slice(json).ok()))
             .collect())
     }

@@ -2,6 +2,7 @@
 //!
 //! Source: apimachinery `pkg/api/errors`. Only this module and the HTTP edge know about status codes.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use http::StatusCode;
@@ -13,7 +14,7 @@ use crate::field::ErrorList;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Status {
     pub code: StatusCode,
-    pub reason: &'static str,
+    pub reason: Cow<'static, str>,
     pub message: String,
     pub details: Option<Details>,
     /// `metadata.continue`: how to go on with a list whose token is too old.
@@ -71,7 +72,7 @@ impl fmt::Display for GroupResource<'_> {
 
 impl Status {
     fn new(code: StatusCode, reason: &'static str, message: impl Into<String>) -> Self {
-        Status { code, reason, message: message.into(), details: None, list_continue: None }
+        Status { code, reason: reason.into(), message: message.into(), details: None, list_continue: None }
     }
 
     fn about(mut self, of: GroupResource<'_>, name: &str) -> Self {
@@ -143,7 +144,13 @@ impl Status {
 
     /// Not an error: something was done and there is no object to answer with.
     pub fn success(details: Details) -> Self {
-        Status { code: StatusCode::OK, reason: "", message: String::new(), details: Some(details), list_continue: None }
+        Status {
+            code: StatusCode::OK,
+            reason: "".into(),
+            message: String::new(),
+            details: Some(details),
+            list_continue: None,
+        }
     }
 
     pub fn unauthorized() -> Self {
@@ -345,7 +352,7 @@ impl Status {
             metadata: self.list_continue.iter().map(|token| ("continue", token.as_str())).collect(),
             status: if self.code.is_success() { "Success" } else { "Failure" },
             message: &self.message,
-            reason: self.reason,
+            reason: &self.reason,
             details: self.details.as_ref(),
             code: self.code.as_u16(),
         };

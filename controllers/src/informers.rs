@@ -6,10 +6,15 @@ use k8s_openapi::api::{
     apps::v1::{ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet},
     batch::v1::{CronJob, Job},
     coordination::v1::Lease,
-    core::v1::{ConfigMap, Endpoints, Namespace, Node, ReplicationController, Service, ServiceAccount},
+    core::v1::{
+        ConfigMap, Endpoints, Namespace, Node, PersistentVolume, PersistentVolumeClaim, ReplicationController,
+        ResourceQuota, Service, ServiceAccount,
+    },
     discovery::v1::EndpointSlice,
     policy::v1::PodDisruptionBudget,
     rbac::v1::ClusterRole,
+    resource::v1::DeviceClass,
+    storage::v1::VolumeAttributesClass,
 };
 use kube::{Api, Client, runtime::watcher};
 use tokio_util::sync::CancellationToken;
@@ -25,20 +30,25 @@ pub struct Informers {
     cron_jobs: OnceLock<Informer<CronJob>>,
     daemon_sets: OnceLock<Informer<DaemonSet>>,
     deployments: OnceLock<Informer<Deployment>>,
+    device_classes: OnceLock<Informer<DeviceClass>>,
     endpoint_slices: OnceLock<Informer<EndpointSlice>>,
     endpoints: OnceLock<Informer<Endpoints>>,
     jobs: OnceLock<Informer<Job>>,
     namespaces: OnceLock<Informer<Namespace>>,
     node_leases: OnceLock<Informer<Lease>>,
     nodes: OnceLock<Informer<Node>>,
+    persistent_volume_claims: OnceLock<Informer<PersistentVolumeClaim>>,
+    persistent_volumes: OnceLock<Informer<PersistentVolume>>,
     pod_disruption_budgets: OnceLock<Informer<PodDisruptionBudget>>,
     pods: OnceLock<Informer<Pod>>,
     replica_sets: OnceLock<Informer<ReplicaSet>>,
     replication_controllers: OnceLock<Informer<ReplicationController>>,
+    resource_quotas: OnceLock<Informer<ResourceQuota>>,
     root_ca_config_maps: OnceLock<Informer<ConfigMap>>,
     service_accounts: OnceLock<Informer<ServiceAccount>>,
     services: OnceLock<Informer<Service>>,
     stateful_sets: OnceLock<Informer<StatefulSet>>,
+    volume_attributes_classes: OnceLock<Informer<VolumeAttributesClass>>,
 }
 
 /// One accessor per kind: the informer, started on first use.
@@ -74,18 +84,23 @@ informers! {
     cron_jobs: CronJob,
     daemon_sets: DaemonSet,
     deployments: Deployment,
+    device_classes: DeviceClass,
     endpoint_slices: EndpointSlice,
     endpoints: Endpoints,
     jobs: Job,
     namespaces: Namespace,
     nodes: Node,
+    persistent_volume_claims: PersistentVolumeClaim,
+    persistent_volumes: PersistentVolume,
     pod_disruption_budgets: PodDisruptionBudget,
     pods: Pod,
     replica_sets: ReplicaSet,
     replication_controllers: ReplicationController,
+    resource_quotas: ResourceQuota,
     service_accounts: ServiceAccount,
     services: Service,
     stateful_sets: StatefulSet,
+    volume_attributes_classes: VolumeAttributesClass,
 }
 
 impl Informers {

@@ -39,9 +39,11 @@ mod nodelifecycle;
 mod podgc;
 mod replicaset;
 mod replication;
+mod resourcequota;
 mod root_ca_certificate_publisher;
 mod serviceaccount;
 mod statefulset;
+mod storageprotection;
 mod tainteviction;
 mod ttlafterfinished;
 
@@ -61,14 +63,18 @@ const CONTROLLERS: &[Controller] = &[
     namespace::CONTROLLER,
     nodeipam::CONTROLLER,
     nodelifecycle::CONTROLLER,
+    storageprotection::VOLUMES,
+    storageprotection::CLAIMS,
     podgc::CONTROLLER,
     replicaset::CONTROLLER,
     replication::CONTROLLER,
+    resourcequota::CONTROLLER,
     root_ca_certificate_publisher::CONTROLLER,
     serviceaccount::CONTROLLER,
     statefulset::CONTROLLER,
     tainteviction::CONTROLLER,
     ttlafterfinished::CONTROLLER,
+    storageprotection::ATTRIBUTES_CLASSES,
 ];
 
 /// kube-controller-manager: `args` is the program's name and its flags. Runs until SIGTERM or SIGINT.

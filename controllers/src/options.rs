@@ -115,6 +115,12 @@ pub struct Options {
     /// ReplicaSets synced at a time.
     #[arg(long, default_value_t = 5, value_name = "N")]
     pub concurrent_replicaset_syncs: usize,
+    /// ResourceQuotas recounted at a time.
+    #[arg(long, default_value_t = 5, value_name = "N")]
+    pub concurrent_resource_quota_syncs: usize,
+    /// How often all ResourceQuotas are recounted; 0: never.
+    #[arg(long, default_value = "5m0s", value_parser = duration, value_name = "DURATION")]
+    pub resource_quota_sync_period: Duration,
     /// Services synced by the EndpointSlice controller at a time.
     #[arg(long, default_value_t = 5, value_name = "N")]
     pub concurrent_service_endpoint_syncs: usize,

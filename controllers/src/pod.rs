@@ -52,6 +52,8 @@ pub struct Container {
 pub struct Volume {
     pub name: String,
     pub persistent_volume_claim: Option<PersistentVolumeClaimVolumeSource>,
+    /// Whether there is one: its claim is called after the pod and the volume.
+    pub ephemeral: Option<serde::de::IgnoredAny>,
 }
 
 /// Of a pod's affinity, what says on which node it has to run.

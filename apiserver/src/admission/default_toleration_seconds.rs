@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::{Attributes, Operation, Plugin};
+use super::{Attributes, Plugin};
 use crate::object;
 use crate::status::Result;
 
@@ -11,14 +11,11 @@ pub struct DefaultTolerationSeconds;
 
 #[async_trait]
 impl Plugin for DefaultTolerationSeconds {
-    fn name(&self) -> &'static str {
-        "DefaultTolerationSeconds"
+    fn handles(&self, attributes: &Attributes<'_>) -> bool {
+        attributes.writes_pod()
     }
 
-    async fn admit(&self, attributes: &Attributes<'_>, pod: &mut Value) -> Result<()> {
-        if !attributes.is("", "pods") || !matches!(attributes.operation, Operation::Create | Operation::Update) {
-            return Ok(());
-        }
+    async fn admit(&self, _attributes: &Attributes<'_>, pod: &mut Value) -> Result<()> {
         let tolerations = pod["spec"]["tolerations"].as_array().cloned().unwrap_or_default();
         let mut all = tolerations.clone();
         for taint in ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"] {

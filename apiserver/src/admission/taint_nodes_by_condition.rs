@@ -13,14 +13,11 @@ const NOT_READY: &str = "node.kubernetes.io/not-ready";
 
 #[async_trait]
 impl Plugin for TaintNodesByCondition {
-    fn name(&self) -> &'static str {
-        "TaintNodesByCondition"
+    fn handles(&self, attributes: &Attributes<'_>) -> bool {
+        attributes.is("", "nodes") && attributes.operation == Operation::Create
     }
 
-    async fn admit(&self, attributes: &Attributes<'_>, node: &mut Value) -> Result<()> {
-        if !attributes.is("", "nodes") || attributes.operation != Operation::Create {
-            return Ok(());
-        }
+    async fn admit(&self, _attributes: &Attributes<'_>, node: &mut Value) -> Result<()> {
         let mut taints = node["spec"]["taints"].as_array().cloned().unwrap_or_default();
         if !taints.iter().any(|taint| taint["key"] == NOT_READY && taint["effect"] == "NoSchedule") {
             taints.push(json!({"key": NOT_READY, "effect": "NoSchedule"}));

@@ -7,6 +7,7 @@ use crate::flags::Flags;
 use crate::request::RequestInfo;
 use crate::server::Server;
 
+pub mod escalation;
 mod node;
 pub mod rbac;
 

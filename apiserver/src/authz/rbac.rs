@@ -138,12 +138,17 @@ impl Rbac {
 
     /// Every rule that a user has in a namespace (and in the whole cluster).
     pub fn rules(&self, server: &Server, user: &User, namespace: &str) -> Vec<Rule> {
-        let mut rules = Vec::new();
-        self.visit(server, user, namespace, &mut Vec::new(), &mut |rule, _| {
+        self.rules_and_problems(server, user, namespace).0
+    }
+
+    /// Every rule that a user has, and what could not be found out.
+    pub fn rules_and_problems(&self, server: &Server, user: &User, namespace: &str) -> (Vec<Rule>, Vec<String>) {
+        let (mut rules, mut missing) = (Vec::new(), Vec::new());
+        self.visit(server, user, namespace, &mut missing, &mut |rule, _| {
             rules.push(rule.clone());
             true
         });
-        rules
+        (rules, missing)
     }
 
     /// Shows each rule of the user until the visitor has seen enough; names roles that do not exist.

@@ -8,6 +8,7 @@ mod process;
 pub mod requests;
 mod scraped;
 pub mod storage;
+mod webhooks;
 
 use std::time::Duration;
 
@@ -48,6 +49,7 @@ pub struct Metrics {
     pub logs: Logs,
     /// Streams over WebSocket, by subresource and by who translates them.
     pub websocket_streams: IntCounterVec,
+    pub webhooks: webhooks::Webhooks,
 }
 
 /// What following logs counts.
@@ -141,6 +143,7 @@ impl Metrics {
             requests: requests::Requests::new(&registry)?,
             stores: storage::Stores::new(&registry)?,
             health: health::Health::new()?,
+            webhooks: webhooks::Webhooks::new(&registry)?,
             scraped: scraped::Scraped::new(&registry)?,
             process: process::Process::new(&registry)?,
             authentication: Attempts::new(

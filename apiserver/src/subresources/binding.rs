@@ -5,6 +5,7 @@ use http::{Response, StatusCode};
 use hyper::body::Bytes;
 use serde_json::{Value, json};
 
+use crate::admission::{self, Attributes, Kind, Operation};
 use crate::body::{self, Body, Expected};
 use crate::context::{Context, Target, WriteOptions};
 use crate::field::{ErrorList, Path};
@@ -16,14 +17,21 @@ pub async fn bind(context: &Context, target: &Target, bytes: &Bytes) -> Result<R
     let options = context.write_options()?;
     let ty = apiserver_schema::builtin("", "v1", "Binding").ok_or_else(|| Status::internal("no type for Binding"))?;
     let expected = Expected { group: "", version: "v1", kind: "Binding", ty };
-    let binding =
+    let mut binding =
         body::decode(bytes, &context.headers, &expected, options.field_validation, &mut context.warnings.lock())?;
-    validate(&binding)?;
     // The older path, `bindings`, names the pod in the body alone.
-    let name = if context.info.name.is_empty() { object::meta(&binding, "name") } else { context.info.name.as_str() };
+    let named = if context.info.name.is_empty() { object::meta(&binding, "name") } else { &context.info.name };
+    let name = named.to_owned();
+    let info = &context.info;
+    let attributes = Attributes::new(context, target, Operation::Create, &info.namespace, &name, options.dry_run)
+        .subresource(&info.subresource)
+        .kind(Kind { group: "", version: "v1", kind: "Binding" });
+    admission::admit(&attributes, &mut binding).await?;
     if object::meta(&binding, "name") != name {
         return Err(Status::bad_request("name in URL does not match name in Binding object"));
     }
+    admission::validate(&attributes, &binding).await?;
+    validate(&binding)?;
     let pods = context.server.served("", "pods").ok_or_else(Status::no_such_path)?;
     let pods = Target { served: std::sync::Arc::clone(pods), version: target.version.clone() };
     let pods = Target { version: pods.resource().versions[0].clone(), ..pods };
@@ -31,7 +39,7 @@ pub async fn bind(context: &Context, target: &Target, bytes: &Bytes) -> Result<R
         server: std::sync::Arc::clone(&context.server),
         info: crate::request::RequestInfo {
             resource: "pods".to_owned(),
-            name: name.to_owned(),
+            name: name.clone(),
             subresource: "binding".to_owned(),
             verb: "update",
             ..context.info.clone()
@@ -40,8 +48,9 @@ pub async fn bind(context: &Context, target: &Target, bytes: &Bytes) -> Result<R
         headers: context.headers.clone(),
         user: context.user.clone(),
         warnings: parking_lot::Mutex::default(),
+        audit_annotations: parking_lot::Mutex::default(),
     };
-    let change = Bind { context: &on_pod, target: &pods, options: &options, binding: &binding, name };
+    let change = Bind { context: &on_pod, target: &pods, options: &options, binding: &binding, name: &name };
     verbs::change(&on_pod, &pods, &options, &change).await?;
     let mut status = Status::success(Details::default());
     status.details = None;
@@ -108,6 +117,11 @@ impl Change for Bind<'_> {
         scheduled(&mut pod);
         verbs::track(self.context, self.target, Some(old), &mut pod, self.options);
         Ok(pod)
+    }
+
+    /// As a binding.
+    fn is_admitted(&self) -> bool {
+        true
     }
 
     fn is_conditional(&self, _made: &Value) -> bool {

@@ -6,6 +6,7 @@ use http::{Response, StatusCode};
 use hyper::body::Bytes;
 use serde_json::Value;
 
+use crate::admission::{self, Attributes, Kind, Operation};
 use crate::body::{self, Body, Expected};
 use crate::context::{Context, Target};
 use crate::selector::LabelSelector;
@@ -19,13 +20,19 @@ pub async fn evict(context: &Context, target: &Target, bytes: &Bytes) -> Result<
     let ty = apiserver_schema::builtin("policy", "v1", "Eviction")
         .ok_or_else(|| Status::internal("no type for Eviction"))?;
     let expected = Expected { group: "policy", version: "v1", kind: "Eviction", ty };
-    let eviction =
+    let mut eviction =
         body::decode(bytes, &context.headers, &expected, options.field_validation, &mut context.warnings.lock())?;
+    let info = &context.info;
+    let attributes = Attributes::new(context, target, Operation::Create, &info.namespace, &info.name, options.dry_run)
+        .subresource("eviction")
+        .kind(Kind { group: "policy", version: "v1", kind: "Eviction" });
+    admission::admit(&attributes, &mut eviction).await?;
     let name = object::meta(&eviction, "name");
     if !name.is_empty() && name != context.info.name {
         return Err(Status::bad_request("name in URL does not match name in Eviction object"));
     }
     let pod = kubelet::pod(&context.server, &context.info.namespace, &context.info.name).await?;
+    admission::validate(&attributes, &eviction).await?;
     let dry_run =
         options.dry_run || eviction["deleteOptions"]["dryRun"].as_array().is_some_and(|list| !list.is_empty());
     let finished = matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed" | "Pending"));
@@ -40,7 +47,8 @@ pub async fn evict(context: &Context, target: &Target, bytes: &Bytes) -> Result<
         propagation: None,
         dry_run,
     };
-    delete::delete_object(context, target, &context.info.namespace, &context.info.name, &delete_options).await?;
+    // It was admitted as an eviction.
+    delete::delete_object(context, target, &info.namespace, &info.name, &delete_options, None).await?;
     let mut status = Status::success(Details::default());
     status.details = None;
     status.code = StatusCode::CREATED;

@@ -3,6 +3,7 @@
 use http::{Method, Request, Response};
 use hyper::body::{Bytes, Incoming};
 
+use crate::admission;
 use crate::body::{self, Body};
 use crate::context::{Context, Target};
 use crate::status::{Result, Status};
@@ -52,11 +53,17 @@ pub async fn route(context: &Context, target: &Target, request: Request<Incoming
         }
         ("serviceaccounts", "token") => {
             let bytes = body::read(request.into_body()).await?;
-            token::request(context, &bytes).await
+            token::request(context, target, &bytes).await
         }
         ("pods", "log") => pod_streams::log(context, request).await,
-        ("pods", "exec" | "attach" | "portforward") => pod_streams::stream(context, request).await,
-        ("pods" | "services" | "nodes", "proxy") => proxy::proxy(context, target, request).await,
+        ("pods", "exec" | "attach" | "portforward") => {
+            admission::connect(context, target).await?;
+            pod_streams::stream(context, request).await
+        }
+        ("pods" | "services" | "nodes", "proxy") => {
+            admission::connect(context, target).await?;
+            proxy::proxy(context, target, request).await
+        }
         _ => Err(Status::no_such_path()),
     }
 }

@@ -10,6 +10,7 @@ use hyper::body::{Bytes, Incoming};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
+use crate::admission::{self, Attributes, Kind, Operation};
 use crate::body::{self, Body, Expected, FieldValidation};
 use crate::context::{Context, Target, WriteOptions};
 use crate::negotiate::{self, Form};
@@ -117,7 +118,20 @@ impl Change for ScaleChange<'_> {
         let mut live = scale_of(old);
         let owners = server_side::to_scale(old["metadata"].get("managedFields"), &mapping).map_err(Status::internal)?;
         object::set_meta(&mut live, "managedFields", owners);
-        let scale = self.written(&live)?;
+        let mut scale = self.written(&live)?;
+        let info = &self.context.info;
+        let attributes = Attributes::new(
+            self.context,
+            self.target,
+            Operation::Update,
+            &info.namespace,
+            &info.name,
+            self.options.dry_run,
+        )
+        .subresource("scale")
+        .kind(Kind { group: "autoscaling", version: "v1", kind: "Scale" })
+        .old(&live);
+        admission::admit(&attributes, &mut scale).await?;
         let name = object::meta(&scale, "name");
         if name != self.context.info.name {
             return Err(Status::bad_request(format!(
@@ -132,6 +146,7 @@ impl Change for ScaleChange<'_> {
             errors.invalid(&spec.child("replicas"), &replicas.into(), "must be greater than or equal to 0");
             return Err(Status::invalid("autoscaling", "Scale", &self.context.info.name, &errors));
         }
+        admission::validate(&attributes, &scale).await?;
         let mut object = old.clone();
         object::set(&mut object, &["spec", "replicas"], replicas);
         let version = object::meta(&scale, "resourceVersion");
@@ -147,6 +162,11 @@ impl Change for ScaleChange<'_> {
         .map_err(Status::internal)?;
         object::set_meta(&mut object, "managedFields", owners);
         Ok(object)
+    }
+
+    /// As a scale.
+    fn is_admitted(&self) -> bool {
+        true
     }
 
     /// Only a version that the client named is a condition.

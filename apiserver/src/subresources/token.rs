@@ -7,6 +7,7 @@ use hyper::body::Bytes;
 use serde_json::{Value, json};
 
 use super::access_review::user_info;
+use crate::admission::{self, Attributes, Kind, Operation};
 use crate::authn::service_account::{Bound, Ref};
 use crate::body::{self, Body, Expected, FieldValidation};
 use crate::context::{Context, Target};
@@ -18,7 +19,7 @@ use crate::{object, respond};
 const MOUNTED: i64 = 3607;
 const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
 
-pub async fn request(context: &Context, bytes: &Bytes) -> Result<Response<Body>> {
+pub async fn request(context: &Context, target: &Target, bytes: &Bytes) -> Result<Response<Body>> {
     let ty = apiserver_schema::builtin("authentication.k8s.io", "v1", "TokenRequest")
         .ok_or_else(|| Status::internal("no type for TokenRequest"))?;
     let expected = Expected { group: "authentication.k8s.io", version: "v1", kind: "TokenRequest", ty };
@@ -26,6 +27,11 @@ pub async fn request(context: &Context, bytes: &Bytes) -> Result<Response<Body>>
         body::decode(bytes, &context.headers, &expected, FieldValidation::Warn, &mut context.warnings.lock())?;
     let server = &context.server;
     let info = &context.info;
+    let dry_run = context.write_options()?.dry_run;
+    let attributes = Attributes::new(context, target, Operation::Create, &info.namespace, &info.name, dry_run)
+        .subresource("token")
+        .kind(Kind { group: "authentication.k8s.io", version: "v1", kind: "TokenRequest" });
+    admission::admit_and_validate(&attributes, &mut request).await?;
     let account = server.find("", "serviceaccounts", &info.namespace, &info.name).await?;
     let account = account
         .ok_or_else(|| Status::not_found(GroupResource { group: "", resource: "serviceaccounts" }, &info.name))?;

@@ -5,6 +5,7 @@ use hyper::body::Bytes;
 use serde_json::Value;
 
 use crate::admission::{self, Attributes, Operation};
+use crate::authz::escalation;
 use crate::body::{self, Body, Expected};
 use crate::context::{Context, Target, WriteOptions};
 use crate::field::{ErrorList, Path};
@@ -45,6 +46,13 @@ pub async fn create_object(
     if !object::meta(&object, "resourceVersion").is_empty() {
         return Err(Status::unclassified("resourceVersion should not be set on objects to be created"));
     }
+    system_fields(&mut object);
+    // Admission sees the name that the client gave, not one that is made up.
+    let given = object::meta(&object, "name").to_owned();
+    let attributes = Attributes::new(context, target, Operation::Create, &namespace, &given, options.dry_run);
+    admission::admit(&attributes, &mut object).await?;
+    escalation::check(context, target, &object, None).await?;
+    let attributes = attributes.stored();
     let generated = object::meta(&object, "name").is_empty() && !object::meta(&object, "generateName").is_empty();
     let mut tries = 0;
     loop {
@@ -56,17 +64,6 @@ pub async fn create_object(
             object::set_meta(&mut object, "name", Some(name.into()));
         }
         let name = object::meta(&object, "name").to_owned();
-        system_fields(&mut object);
-        let attributes = Attributes {
-            context,
-            target,
-            operation: Operation::Create,
-            namespace: &namespace,
-            name: &name,
-            subresource: "",
-            old: None,
-        };
-        admission::admit(&attributes, &mut object).await?;
         target.convert_to_storage(&mut object);
         resource.hooks.prepare_for_create(&mut object, &target.request(context));
         if resource.generation {

@@ -148,7 +148,8 @@ pub async fn delete(context: &Context, target: &Target, bytes: &Bytes) -> Result
     warn_of_orphans(context, target, &options);
     let resource = target.resource();
     let namespace = if resource.namespaced { context.info.namespace.as_str() } else { "" };
-    let deleted = delete_object(context, target, namespace, &context.info.name, &options).await?;
+    let admit = Some(context.info.name.as_str());
+    let deleted = delete_object(context, target, namespace, &context.info.name, &options, admit).await?;
     match deleted {
         Deleted::Pending(object) => respond::object(context, target, object, StatusCode::OK),
         Deleted::Done(object) if resource.hooks.returns_deleted_object() => {
@@ -174,13 +175,15 @@ pub enum Deleted {
     Pending(Value),
 }
 
-/// Deletes one object, or begins to.
+/// Deletes one object, or begins to. `admit` is the name by which admission knows the request; absent where the
+/// request was admitted as something else.
 pub async fn delete_object(
     context: &Context,
     target: &Target,
     namespace: &str,
     name: &str,
     options: &DeleteOptions,
+    admit: Option<&str>,
 ) -> Result<Deleted> {
     let objects = target.objects()?;
     let key = objects.key(namespace, name);
@@ -190,7 +193,7 @@ pub async fn delete_object(
         current = objects.read(&key).await?;
         live = true;
     }
-    let mut admitted = false;
+    let mut to_admit = admit;
     for _ in 0..TRIES {
         let Some((old, revision)) = current else {
             return Err(Status::not_found(target.group_resource(), name));
@@ -201,19 +204,12 @@ pub async fn delete_object(
             continue;
         }
         check_preconditions(target, &old, name, options)?;
-        if !admitted {
-            let attributes = Attributes {
-                context,
-                target,
-                operation: Operation::Delete,
-                namespace,
-                name,
-                subresource: "",
-                old: Some(&old),
-            };
-            admission::admit(&attributes, &mut Value::Null).await?;
-            admission::validate(&attributes, &Value::Null).await?;
-            admitted = true;
+        if let Some(name) = to_admit.take() {
+            let mut attributes = Attributes::new(context, target, Operation::Delete, namespace, name, options.dry_run)
+                .old(&old)
+                .stored();
+            attributes.delete_options = Some(options);
+            admission::admit_and_validate(&attributes, &mut Value::Null).await?;
         }
         let marked = mark(target, &old, options);
         let answer = |mut object: Value, revision: i64| {
@@ -397,7 +393,8 @@ pub async fn delete_collection(context: &Context, target: &Target, bytes: &Bytes
             continue;
         }
         let options = DeleteOptions { uid: None, ..options.clone() };
-        match delete_object(context, target, found.namespace(), found.name(), &options).await {
+        // Upstream's admission knows the objects of a collection by no name.
+        match delete_object(context, target, found.namespace(), found.name(), &options, Some("")).await {
             // The answer shows what was selected, not what became of it.
             Ok(Deleted::Done(_) | Deleted::Pending(_)) => {
                 deleted.push(serde_json::from_slice(&respond::json_of(target, &found)?).map_err(Status::internal)?);

@@ -9,4 +9,4 @@ pub mod update;
 pub mod watch;
 mod write;
 
-pub use write::{Change, change, track_update as track};
+pub use write::{Change, change, track as track_manager, track_update as track};

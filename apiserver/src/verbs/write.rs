@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::admission::{self, Attributes, Operation};
+use crate::authz::escalation;
 use crate::context::{Context, Target, WriteOptions};
 use crate::field::{ErrorList, Path};
 use crate::resources::hooks::Request;
@@ -32,6 +33,11 @@ pub trait Change: Send + Sync {
 
     /// Whether the change creates the object where there is none.
     fn creates(&self) -> bool {
+        false
+    }
+
+    /// Whether the change passes admission by itself, as another kind of object than the one that is stored.
+    fn is_admitted(&self) -> bool {
         false
     }
 
@@ -80,8 +86,17 @@ pub async fn change(
             let object = create::create_object(context, target, object, options).await?;
             return Ok(Changed { object, created: true });
         };
-        match attempt(context, target, options, change, &key, (&old, revision), live).await {
-            Ok(Attempt::Done(object)) => return Ok(Changed { object, created: false }),
+        let outcome = attempt(context, target, options, change, &key, (&old, revision)).await;
+        // What was decided on the strength of the cache holds if the store says the same.
+        if !live && !matches!(outcome, Ok(Attempt::Done(_) | Attempt::Conflict(..))) {
+            current = objects.read(&key).await?;
+            live = true;
+            if !matches!(&current, Some((_, stored)) if *stored == revision) {
+                continue;
+            }
+        }
+        match outcome {
+            Ok(Attempt::Done(object) | Attempt::Same(object)) => return Ok(Changed { object, created: false }),
             Ok(Attempt::Conflict(replaced, conditional)) => {
                 if conditional {
                     return Err(Status::modified(target.group_resource(), name));
@@ -92,15 +107,6 @@ pub async fn change(
                 };
                 live = true;
             }
-            // Decided on the strength of what the cache said: see what is there.
-            Ok(Attempt::Stale) => {
-                current = objects.read(&key).await?;
-                live = true;
-            }
-            Err(_) if !live => {
-                current = objects.read(&key).await?;
-                live = true;
-            }
             Err(refused) => return Err(refused),
         }
     }
@@ -109,10 +115,10 @@ pub async fn change(
 
 enum Attempt {
     Done(Value),
+    /// There is nothing to write.
+    Same(Value),
     /// Something else was written first; whether the client must deal with it.
     Conflict(Replaced, bool),
-    /// Nothing to write, if the cache is right.
-    Stale,
 }
 
 async fn attempt(
@@ -122,7 +128,6 @@ async fn attempt(
     change: &dyn Change,
     key: &str,
     (old, revision): (&Value, i64),
-    live: bool,
 ) -> Result<Attempt> {
     let objects = target.objects()?;
     let name = context.info.name.as_str();
@@ -135,16 +140,13 @@ async fn attempt(
     let conditional = change.is_conditional(&object);
     check_preconditions(context, target, &object, old, key)?;
     let namespace = create::match_namespace(context, target, &mut object)?;
-    let attributes = Attributes {
-        context,
-        target,
-        operation: Operation::Update,
-        namespace: &namespace,
-        name,
-        subresource,
-        old: Some(old),
-    };
-    admission::admit(&attributes, &mut object).await?;
+    let attributes =
+        Attributes::new(context, target, Operation::Update, &namespace, name, options.dry_run).subresource(subresource);
+    if !change.is_admitted() {
+        admission::admit(&attributes.old(&old_in_version), &mut object).await?;
+        escalation::check(context, target, &object, Some(&old_in_version)).await?;
+    }
+    let attributes = attributes.old(old).stored();
     target.convert_to_storage(&mut object);
     before_update(target, &target.request(context), &mut object, old)?;
     // From here on the object is compared with what is stored, which has a version.
@@ -153,7 +155,9 @@ async fn attempt(
     managed_fields::ignore_times(old, &mut object);
     let allocation =
         context.server.allocations.before_update(context, target, &mut object, old, options.dry_run).await?;
-    if let Err(refused) = admission::validate(&attributes, &object).await {
+    if !change.is_admitted()
+        && let Err(refused) = admission::validate(&attributes, &object).await
+    {
         allocation.revert(context).await;
         return Err(refused);
     }
@@ -166,12 +170,9 @@ async fn attempt(
     let outcome = if is_finished(&object) {
         objects.remove(key, revision).await
     } else if same(target, &object, old) {
-        if !live {
-            return Ok(Attempt::Stale);
-        }
         target.convert_from_storage(&mut object);
         object::set_meta(&mut object, "resourceVersion", Some(revision.to_string().into()));
-        return Ok(Attempt::Done(object));
+        return Ok(Attempt::Same(object));
     } else {
         objects.replace(key, &object, revision).await
     };
@@ -303,16 +304,21 @@ pub fn track_update(
     object: &mut Value,
     options: &WriteOptions,
 ) {
+    track(target, &context.info.subresource, old, object, &options.manager);
+}
+
+/// Notes in `managedFields` which fields a manager set through a subresource.
+pub fn track(target: &Target, subresource: &str, old: Option<&Value>, object: &mut Value, manager: &str) {
     let api_version = target.api_version();
     let resource = server_side::Resource {
         schema: &target.version.ty,
         api_version: &api_version,
         kind: &target.resource().kind,
-        subresource: &context.info.subresource,
+        subresource,
         custom: false,
-        versions: &Ownership::new(target.resource(), &api_version, &context.info.subresource),
+        versions: &Ownership::new(target.resource(), &api_version, subresource),
     };
     let time = object::now();
-    let writer = Writer { manager: &options.manager, time: time.as_str().unwrap_or_default() };
+    let writer = Writer { manager, time: time.as_str().unwrap_or_default() };
     server_side::update(&resource, old, object, writer);
 }

@@ -28,7 +28,9 @@ pub fn of(group: &str, version: &str, kind: &str) -> Value {
             "type": "Normal", "eventTime": "2026-01-02T03:04:05.000000Z", "action": "Try",
             "reportingController": "example.com/controller", "reportingInstance": "one",
         }),
-        ("", "LimitRange") => json!({"spec": {"limits": [{"type": "Container", "max": {"cpu": "4"}}]}}),
+        ("", "LimitRange") => {
+            json!({"spec": {"limits": [{"type": "PersistentVolumeClaim", "max": {"storage": "4Gi"}}]}})
+        }
         ("", "Namespace" | "Node" | "ServiceAccount") => json!({}),
         ("", "PersistentVolumeClaim") => json!({"spec": {
             "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}},

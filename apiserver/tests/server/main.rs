@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod access;
+mod admission;
 mod apply;
 mod bodies;
 mod clients;
@@ -15,4 +16,5 @@ mod metrics;
 mod streams;
 mod support;
 mod watches;
+mod webhooks;
 mod writes;

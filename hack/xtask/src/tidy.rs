@@ -42,6 +42,7 @@ const EDGES: &[(&str, &[&str])] = &[
         &[
             "apiserver-apply",
             "apiserver-openapi",
+            "apiserver-quota",
             "apiserver-schema",
             "apiserver-storage",
             "apiserver-streaming",
@@ -52,6 +53,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("apiserver-apply", &["apiserver-schema"]),
     ("apiserver-cel", &["apiserver-schema"]),
     ("apiserver-openapi", &["apiserver-schema"]),
+    ("apiserver-quota", &["apiserver-schema"]),
     ("apiserver-schema", &[]),
     ("apiserver-storage", &[]),
     ("apiserver-streaming", &[]),
@@ -59,7 +61,8 @@ const EDGES: &[(&str, &[&str])] = &[
     // Black-box tests: they know the cluster by its API alone.
     ("conformance", &[]),
     ("conformance-images", &[]),
-    ("controllers", &["controllers-component-base"]),
+    // The quota controller recounts with the arithmetic by which admission charges.
+    ("controllers", &["apiserver-quota", "controllers-component-base"]),
     ("controllers-component-base", &[]),
     ("hack-xtask", &["apiserver-schema"]),
     (
