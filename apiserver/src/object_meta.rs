@@ -2,6 +2,8 @@
 //!
 //! Source: apimachinery `pkg/api/validation/objectmeta.go`.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use crate::field::{ErrorList, Path};
@@ -151,6 +153,31 @@ pub fn annotations(annotations: &Value, path: &Path<'_>, errors: &mut ErrorList)
     }
     if size > MAX_ANNOTATIONS {
         errors.too_long(path, MAX_ANNOTATIONS);
+    }
+}
+
+/// Drops owners that are noted twice in the same words, and says so.
+///
+/// Source: apiserver `pkg/endpoints/handlers/rest.go`.
+pub fn drop_duplicate_owners(object: &mut Value, after_admission: bool, warnings: &mut Vec<String>) {
+    let Some(owners) = object.pointer_mut("/metadata/ownerReferences").and_then(Value::as_array_mut) else { return };
+    if owners.len() < 2 {
+        return;
+    }
+    let (mut seen, mut duplicates) = (HashSet::new(), Vec::new());
+    owners.retain(|owner| {
+        let first = seen.insert(owner.to_string());
+        if !first {
+            duplicates.push(owner["uid"].as_str().unwrap_or_default().to_owned());
+        }
+        first
+    });
+    if !duplicates.is_empty() {
+        let when = if after_admission { " after mutating admission happens" } else { "" };
+        warnings.push(format!(
+            ".metadata.ownerReferences contains duplicate entries{when}; API server dedups owner references in 1.20+, and may reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: {}",
+            duplicates.join(", ")
+        ));
     }
 }
 

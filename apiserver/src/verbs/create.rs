@@ -23,6 +23,7 @@ pub async fn create(context: &Context, target: &Target, bytes: &Bytes) -> Result
     let expected = Expected::of(target.resource(), &target.version);
     let mut warnings = Vec::new();
     let mut object = body::decode(bytes, &context.headers, &expected, options.field_validation, &mut warnings)?;
+    object_meta::drop_duplicate_owners(&mut object, false, &mut warnings);
     context.warnings.lock().append(&mut warnings);
     // Nobody owns what is not kept.
     for field in ["deletionTimestamp", "deletionGracePeriodSeconds"] {
@@ -64,6 +65,7 @@ pub async fn create_object(
             object::set_meta(&mut object, "name", Some(name.into()));
         }
         let name = object::meta(&object, "name").to_owned();
+        object_meta::drop_duplicate_owners(&mut object, true, &mut context.warnings.lock());
         target.convert_to_storage(&mut object);
         resource.hooks.prepare_for_create(&mut object, &target.request(context));
         if resource.generation {

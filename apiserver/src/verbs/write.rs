@@ -147,6 +147,7 @@ async fn attempt(
         escalation::check(context, target, &object, Some(&old_in_version)).await?;
     }
     let attributes = attributes.old(old).stored();
+    object_meta::drop_duplicate_owners(&mut object, true, &mut context.warnings.lock());
     target.convert_to_storage(&mut object);
     before_update(target, &target.request(context), &mut object, old)?;
     // From here on the object is compared with what is stored, which has a version.

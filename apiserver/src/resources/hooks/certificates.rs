@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use serde_json::{Map, Value, json};
+use x509_parser::pem::Pem;
 
 use super::{Hooks, Request};
 use crate::facts::SelectableField;
@@ -134,12 +135,25 @@ impl Hooks for CertificateSigningRequest {
         conditions(object, errors);
     }
 
-    fn validate_update(&self, object: &Value, _old: &Value, _request: &Request<'_>, errors: &mut ErrorList) {
+    fn validate_update(&self, object: &Value, old: &Value, request: &Request<'_>, errors: &mut ErrorList) {
         conditions(object, errors);
+        decisions(object, old, request.subresource == "approval", errors);
     }
 
-    fn validate_status_update(&self, object: &Value, _old: &Value, errors: &mut ErrorList) {
+    fn validate_status_update(&self, object: &Value, old: &Value, errors: &mut ErrorList) {
         conditions(object, errors);
+        let (new, was) = (text(&object["status"]["certificate"]), text(&old["status"]["certificate"]));
+        let status = Path::new("status");
+        let at = status.child("certificate");
+        if new != was
+            && let Some(problem) = certificate_problem(new)
+        {
+            errors.invalid_str(&at, "<certificate data>", problem);
+        }
+        decisions(object, old, false, errors);
+        if new != was && !was.is_empty() {
+            errors.forbidden(&at, "updates may not modify existing certificate content");
+        }
     }
 }
 
@@ -201,6 +215,44 @@ fn conditions(object: &Value, errors: &mut ErrorList) {
             errors.invalid_str(&at.child("type"), kind, "Approved and Denied conditions are mutually exclusive");
         }
     }
+}
+
+/// What is decided stays decided, and only an approval decides.
+fn decisions(object: &Value, old: &Value, approval: bool, errors: &mut ErrorList) {
+    let status = Path::new("status");
+    let at = status.child("conditions");
+    let count = |object: &Value, kind: &str| {
+        items(&object["status"]["conditions"]).iter().filter(|condition| condition["type"] == kind).count()
+    };
+    for kind in ["Approved", "Denied", "Failed"] {
+        if count(object, kind) < count(old, kind) {
+            errors.forbidden(&at, format!("updates may not remove a condition of type {kind:?}"));
+        }
+    }
+    for kind in ["Approved", "Denied"] {
+        if !approval && count(object, kind) > count(old, kind) {
+            errors.forbidden(&at, format!("updates may not add a condition of type {kind:?}"));
+        }
+    }
+}
+
+/// Why text in base64 is no PEM of certificates alone; none is in order too.
+fn certificate_problem(encoded: &str) -> Option<String> {
+    if encoded.is_empty() {
+        return None;
+    }
+    let pem = base64::engine::general_purpose::STANDARD.decode(encoded).unwrap_or_default();
+    let mut found = false;
+    for block in Pem::iter_from_buffer(&pem).map_while(Result::ok) {
+        if block.label != "CERTIFICATE" {
+            return Some(format!("only CERTIFICATE PEM blocks are allowed, found {:?}", block.label));
+        }
+        if x509_parser::parse_x509_certificate(&block.contents).is_err() {
+            return Some("x509: malformed certificate".to_owned());
+        }
+        found = true;
+    }
+    (!found).then(|| "must contain at least one CERTIFICATE PEM block".to_owned())
 }
 
 /// Decisions are not changed with the status.

@@ -96,6 +96,11 @@ fn node_selector_term(term: &Value, check_values: bool, at: &Path<'_>, errors: &
         }
         if text(&requirement["key"]) != "metadata.name" {
             errors.invalid_str(&at.child("key"), text(&requirement["key"]), "not a valid field selector key");
+            continue;
+        }
+        let values = at.child("values");
+        for (index, value) in items(&requirement["values"]).iter().enumerate() {
+            errors.invalid_strs(&values.index(index), text(value), names::dns1123_subdomain(text(value)));
         }
     }
 }

@@ -216,6 +216,11 @@ fn resource_claims(claims: &Value, at: &Path<'_>, errors: &mut ErrorList) {
             ),
             _ => {}
         }
+        for field in ["resourceClaimName", "resourceClaimTemplateName"] {
+            if let Some(name) = claim[field].as_str() {
+                errors.invalid_strs(&at.child(field), name, names::dns1123_subdomain(name));
+            }
+        }
     }
 }
 
@@ -395,8 +400,8 @@ fn os(os: &Value, at: &Path<'_>, errors: &mut ErrorList) {
     }
     match text(&os["name"]) {
         "linux" | "windows" => {}
-        "" => errors.required(&at.child("name"), "cannot be empty"),
-        _ => errors.not_supported(&at.child("name"), &os["name"], &["linux", "windows"]),
+        "" => errors.required(&at.child("name"), ""),
+        _ => errors.not_supported(at, &os["name"], &["linux", "windows"]),
     }
 }
 

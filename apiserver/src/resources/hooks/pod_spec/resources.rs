@@ -1,5 +1,7 @@
 //! The rules of requests and limits.
 
+use std::collections::BTreeSet;
+
 use apiserver_schema::quantity::Quantity;
 use serde_json::Value;
 
@@ -200,17 +202,40 @@ fn against_limit(
 }
 
 fn claims(resources: &Value, spec: &Value, at: &Path<'_>, errors: &mut ErrorList) {
-    let known: Vec<&str> = items(&spec["resourceClaims"]).iter().map(|claim| text(&claim["name"])).collect();
+    let known: BTreeSet<&str> = items(&spec["resourceClaims"])
+        .iter()
+        .map(|claim| text(&claim["name"]))
+        .filter(|name| !name.is_empty())
+        .collect();
+    let mut seen: BTreeSet<(&str, &str)> = BTreeSet::new();
     for (index, claim) in items(&resources["claims"]).iter().enumerate() {
-        let name = text(&claim["name"]);
+        let at = at.index(index);
+        let (name, request) = (text(&claim["name"]), text(&claim["request"]));
         if name.is_empty() {
-            errors.required(&at.index(index), "");
+            errors.required(&at, "");
+            continue;
         }
-        if !known.contains(&name) {
-            errors.not_found(&at.index(index), &name.into());
+        // The whole claim overlaps with each of its requests.
+        if seen.contains(&(name, "")) {
+            errors.duplicate(&at, &name.into());
+        } else {
+            if request.is_empty() {
+                for _ in seen.iter().filter(|(other, _)| *other == name) {
+                    errors.duplicate(&at, &name.into());
+                }
+            } else {
+                errors.invalid_strs(&at.child("request"), request, names::dns1123_label(request));
+                if seen.contains(&(name, request)) {
+                    errors.duplicate(&at, &format!("{name}/{request}").into());
+                }
+            }
+            seen.insert((name, request));
+        }
+        if !known.contains(name) {
+            errors.not_found(&at, &name.into());
             if let Some(last) = errors.0.last_mut() {
-                let names =
-                    if known.is_empty() { " which is empty".to_owned() } else { format!(": {}", known.join(", ")) };
+                let names = known.iter().copied().collect::<Vec<_>>().join(", ");
+                let names = if known.is_empty() { " which is empty".to_owned() } else { format!(": {names}") };
                 last.detail = format!("must be one of the names in pod.spec.resourceClaims{names}");
             }
         }

@@ -94,22 +94,23 @@ fn source(volume: &Value, pod_name: &str, at: &Path<'_>, rules: Rules, errors: &
                 errors.required(&path.child(field), "");
             }
         }
-        details(kind, volume, source, pod_name, &path, rules, errors);
+        details(kind, source, &path, rules, errors);
+        let name = text(&volume["name"]);
+        let claim = format!("{pod_name}-{name}");
+        if *kind == "ephemeral"
+            && !pod_name.is_empty()
+            && !name.is_empty()
+            && let Some(problem) = names::dns1123_subdomain(&claim)
+        {
+            errors.invalid_str(&at.child("name"), name, format!("PVC name {claim:?}: {problem}"));
+        }
     }
     if !found {
         errors.required(at, "must specify a volume type");
     }
 }
 
-fn details(
-    kind: &str,
-    volume: &Value,
-    source: &Value,
-    pod_name: &str,
-    at: &Path<'_>,
-    rules: Rules,
-    errors: &mut ErrorList,
-) {
+fn details(kind: &str, source: &Value, at: &Path<'_>, rules: Rules, errors: &mut ErrorList) {
     match kind {
         "emptyDir" if Quantity::parse(text(&source["sizeLimit"])).is_ok_and(|size| size.sign() < 0) => {
             errors.forbidden(&at.child("sizeLimit"), "SizeLimit field must be a valid resource quantity");
@@ -148,13 +149,6 @@ fn details(
                 errors.required(&path, "");
             } else {
                 volume::claim_spec(&template["spec"], &path.child("spec"), errors);
-            }
-            let claim = format!("{pod_name}-{}", text(&volume["name"]));
-            if !pod_name.is_empty()
-                && !text(&volume["name"]).is_empty()
-                && let Some(problem) = names::dns1123_subdomain(&claim)
-            {
-                errors.invalid_str(&at.child("name"), text(&volume["name"]), format!("PVC name {claim:?}: {problem}"));
             }
         }
         "image" => {
