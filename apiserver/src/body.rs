@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::convert::Infallible;
 
+use apiserver_schema::structural::Node;
 use apiserver_schema::{Type, defaults, json, protobuf, yaml};
 use bytes::Bytes;
 use futures::Stream;
@@ -97,6 +98,13 @@ pub fn decode(
     let mut object = match body_encoding(headers, true)? {
         Encoding::Protobuf => {
             let envelope = protobuf::decode_envelope(bytes).map_err(|error| unrecognized(&error))?;
+            if expected.ty.structural.is_some() {
+                let why = Status::not_marshalable("*unstructured.Unstructured").message;
+                return Err(Status::bad_request(format!(
+                    "{} in version {:?} cannot be handled as a {}: {why}",
+                    expected.kind, expected.version, expected.kind
+                )));
+            }
             decode_protobuf(&envelope, expected)?
         }
         encoding => {
@@ -158,6 +166,9 @@ pub fn decode_fields(
     validation: FieldValidation,
     warnings: &mut Vec<String>,
 ) -> std::result::Result<Value, Undecoded> {
+    if let Some(node) = &expected.ty.structural {
+        return decode_custom(node, bytes, expected, validation, warnings);
+    }
     if let Ok(meta) = json::type_meta(bytes) {
         check_kind(&meta.api_version, &meta.kind, expected).map_err(Undecoded::Kind)?;
     }
@@ -178,6 +189,42 @@ pub fn decode_fields(
     object::set(&mut object, &["kind"], expected.kind);
     if resets_owners(bytes) {
         object::set(&mut object, &["metadata", "managedFields"], Vec::<Value>::new());
+    }
+    Ok(object)
+}
+
+/// [`decode_fields`] of a custom resource.
+fn decode_custom(
+    node: &Node,
+    bytes: &[u8],
+    expected: &Expected<'_>,
+    validation: FieldValidation,
+    warnings: &mut Vec<String>,
+) -> std::result::Result<Value, Undecoded> {
+    let meta = json::type_meta(bytes).map_err(|error| Undecoded::Fields(error.to_string()))?;
+    let wanted = expected.api_version();
+    let (mut object, problems) =
+        crate::apiextensions::decode(node, expected.group, expected.kind, bytes).map_err(Undecoded::Fields)?;
+    if meta.kind.is_empty() {
+        let body = String::from_utf8_lossy(bytes);
+        return Err(Undecoded::Fields(format!("Object 'Kind' is missing in '{body}'")));
+    }
+    if !problems.is_empty() {
+        match validation {
+            FieldValidation::Ignore => {}
+            FieldValidation::Warn => warnings.extend(problems),
+            FieldValidation::Strict => {
+                return Err(Undecoded::Fields(format!("strict decoding error: {}", problems.join(", "))));
+            }
+        }
+    }
+    if meta.api_version.is_empty() {
+        object::set(&mut object, &["apiVersion"], wanted);
+    } else if meta.api_version != wanted {
+        return Err(Undecoded::Kind(Status::bad_request(format!(
+            "the API version in the data ({}) does not match the expected API version ({wanted})",
+            meta.api_version
+        ))));
     }
     Ok(object)
 }

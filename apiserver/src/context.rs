@@ -6,6 +6,7 @@ use std::sync::Arc;
 use http::HeaderMap;
 use parking_lot::Mutex;
 
+use crate::apiextensions::{CustomResource, LazyStore};
 use crate::authn::User;
 use crate::body::FieldValidation;
 use crate::request::{Query, RequestInfo};
@@ -37,8 +38,28 @@ pub struct Target {
 /// A resource and, if it is stored, its objects.
 pub struct Served {
     pub resource: Resource,
-    /// Shared by the groups that serve one kind from one place (events).
-    pub objects: Option<Arc<ObjectStore>>,
+    pub objects: Stored,
+}
+
+/// Where the objects of a resource are.
+pub enum Stored {
+    /// Nowhere: the resource only answers.
+    Not,
+    /// In a cache that is kept from the start. Shared by the groups that serve one kind from one place (events).
+    Open(Arc<ObjectStore>),
+    /// In a cache that is made when it is first asked for. Shared by the versions of a custom resource.
+    Lazy(Arc<LazyStore>),
+}
+
+impl Served {
+    /// The stored objects; resources that only answer have none.
+    pub fn objects(&self) -> Option<&ObjectStore> {
+        match &self.objects {
+            Stored::Not => None,
+            Stored::Open(objects) => Some(objects),
+            Stored::Lazy(objects) => Some(objects.get()),
+        }
+    }
 }
 
 impl Target {
@@ -52,11 +73,19 @@ impl Target {
 
     /// The stored objects; resources that only answer have none.
     pub fn objects(&self) -> Result<&ObjectStore> {
-        self.served.objects.as_deref().ok_or_else(Status::method_not_allowed)
+        self.served.objects().ok_or_else(Status::method_not_allowed)
+    }
+
+    /// The custom resource that this is, if it is one.
+    pub fn custom(&self) -> Option<&CustomResource> {
+        self.served.resource.hooks.custom()
     }
 
     /// Whether requests are in the version in which objects are stored and cached.
     pub fn is_storage_version(&self) -> bool {
+        if self.custom().is_some_and(|custom| !custom.definition.uniform) {
+            return false;
+        }
         // Asked for every frame of every watch: nothing is allocated.
         let (group, version) = (self.resource().group.as_str(), self.version.name.as_str());
         self.resource().storage.as_ref().is_some_and(|storage| match storage.api_version.split_once('/') {

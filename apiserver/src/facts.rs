@@ -7,12 +7,12 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use smol_str::SmolStr;
 
 /// A field that a field selector may name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SelectableField {
     /// The name in selectors, for example `spec.nodeName`.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// Where objects have it, mostly the same.
-    pub path: &'static str,
+    pub path: Cow<'static, str>,
     /// The value of an object that has no such field.
     pub default: &'static str,
 }
@@ -20,7 +20,12 @@ pub struct SelectableField {
 impl SelectableField {
     /// A field that selectors call by its path.
     pub const fn new(name: &'static str, default: &'static str) -> Self {
-        SelectableField { name, path: name, default }
+        SelectableField::at(name, name, default)
+    }
+
+    /// A field that selectors call otherwise than objects do.
+    pub const fn at(name: &'static str, path: &'static str, default: &'static str) -> Self {
+        SelectableField { name: Cow::Borrowed(name), path: Cow::Borrowed(path), default }
     }
 }
 

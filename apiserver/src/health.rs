@@ -17,6 +17,8 @@ enum Subject {
     Store,
     /// The caches in front of the store.
     Caches,
+    /// The definitions of custom resources.
+    Definitions,
     /// What every cluster begins with.
     Bootstrap,
     /// That the server was not told to stop.
@@ -32,7 +34,7 @@ enum On {
 }
 
 use On::{All, NotReadyz, Readyz};
-use Subject::{Answering, Bootstrap, Caches, Running, Store};
+use Subject::{Answering, Bootstrap, Caches, Definitions, Running, Store};
 
 /// Every check in the order in which it is told. What upstream starts after it listens is here part of the start
 /// itself or of the objects that every cluster begins with.
@@ -49,7 +51,7 @@ const CHECKS: &[(&str, On, Subject)] = &[
     ("poststarthook/storage-object-count-tracker-hook", All, Answering),
     ("poststarthook/start-apiextensions-informers", All, Answering),
     ("poststarthook/start-apiextensions-controllers", All, Answering),
-    ("poststarthook/crd-informer-synced", All, Caches),
+    ("poststarthook/crd-informer-synced", All, Definitions),
     ("poststarthook/start-system-namespaces-controller", All, Answering),
     ("poststarthook/peer-endpoint-reconciler-controller", All, Answering),
     ("poststarthook/start-cluster-authentication-info-controller", All, Answering),
@@ -89,6 +91,7 @@ fn checks(kind: &str) -> impl Iterator<Item = (&'static str, Subject)> {
 struct Findings {
     store: Option<String>,
     caches: Option<String>,
+    definitions: Option<String>,
     bootstrap: Option<String>,
     running: Option<String>,
 }
@@ -98,13 +101,14 @@ impl Findings {
         // Only the paths that tell of the store ask it.
         let store = if kind == "readyz" { None } else { ping(server).await };
         let is_filled =
-            server.all().iter().filter_map(|served| served.objects.as_ref()).all(|objects| objects.cache.is_ready());
+            server.all().iter().filter_map(|served| served.objects()).all(|objects| objects.cache.is_ready());
         // Until a server has had time to start it is alive.
         let spared = kind == "livez" && server.started.elapsed() < server.options.livez_grace_period;
         let not_finished = (!server.is_bootstrapped() && !spared).then(|| "not finished".to_owned());
         Findings {
             store,
             caches: (!is_filled && !spared).then(|| "1 or more caches are not filled yet".to_owned()),
+            definitions: (!server.are_definitions_known() && !spared).then(|| "not finished".to_owned()),
             bootstrap: not_finished,
             running: server.stopping.is_cancelled().then(|| "process is shutting down".to_owned()),
         }
@@ -115,6 +119,7 @@ impl Findings {
             Answering => None,
             Store => self.store.as_ref(),
             Caches => self.caches.as_ref(),
+            Definitions => self.definitions.as_ref(),
             Bootstrap => self.bootstrap.as_ref(),
             Running => self.running.as_ref(),
         }

@@ -5,6 +5,7 @@
 
 mod admission;
 mod allocations;
+mod apiextensions;
 mod authn;
 mod authz;
 mod backend;
@@ -94,6 +95,7 @@ pub async fn start(flags: &Flags, shutdown: CancellationToken) -> anyhow::Result
     let address = listener.local_addr()?;
     let server = server::Server::new(flags).await?;
     tracing::info!(%address, "Serving securely");
+    tokio::spawn(apiextensions::run(Arc::clone(&server)));
     tokio::spawn(bootstrap::run(Arc::clone(&server), address.port()));
     let serving = tokio::spawn(listen::serve(server, listener, tls, shutdown, flags.shutdown_delay_duration));
     Ok(Running { address, serving })

@@ -1,21 +1,147 @@
 //! `/openapi/v2` and `/openapi/v3`, from the table of resources.
 
+use std::collections::HashMap;
+use std::io;
 use std::sync::{Arc, OnceLock};
 
-use apiserver_openapi::{Resource, Subresource};
+use apiserver_openapi::{Custom, CustomDocuments, Document, Resource, Subresource};
 use http::Response;
+use parking_lot::Mutex;
 
+use crate::apiextensions::{GROUP, Group, PLURAL};
 use crate::body::{self, Body};
 use crate::context::{Context, Served};
+use crate::resources::Version;
+use crate::server::Server;
 use crate::status::{Result, Status};
 
 /// The documents of one server, made when they are first asked for.
 #[derive(Default)]
-pub struct Documents(OnceLock<Arc<apiserver_openapi::Documents>>);
+pub struct Documents {
+    builtin: OnceLock<Arc<apiserver_openapi::Documents>>,
+    custom: Mutex<CustomMade>,
+}
+
+/// The documents of custom resources that were made.
+#[derive(Default)]
+struct CustomMade {
+    /// By name, with the group that each was made from.
+    v3: HashMap<String, (Arc<Group>, Arc<Document>)>,
+    /// With the generation of the table that each was made from.
+    index: Option<(u64, Arc<Document>)>,
+    v2: [Option<(u64, Arc<Document>)>; 2],
+}
 
 impl Documents {
     fn of(&self, served: &[Arc<Served>]) -> Arc<apiserver_openapi::Documents> {
-        Arc::clone(self.0.get_or_init(|| Arc::new(apiserver_openapi::Documents::new(described(served)))))
+        Arc::clone(self.builtin.get_or_init(|| Arc::new(apiserver_openapi::Documents::new(described(served)))))
+    }
+}
+
+/// The custom resources of a server as documents.
+struct Customs(Arc<Server>);
+
+impl Customs {
+    /// The resources of a version of a group, or of all of them.
+    fn described(&self, name: &str, group: &Group, version: Option<&str>) -> Vec<Resource> {
+        let versions = match version {
+            Some(version) => vec![version.into()],
+            None => group.versions(),
+        };
+        let mut resources = Vec::new();
+        for version in versions {
+            for served in group.rows(&version) {
+                let plural = &served.resource.plural;
+                let crd = self.0.cached(GROUP, PLURAL, "", &format!("{plural}.{name}")).ok().flatten();
+                let crd = crd.unwrap_or_default();
+                let found =
+                    crd["spec"]["versions"].as_array().into_iter().flatten().find(|own| own["name"] == *version);
+                let schema = found.map(|own| own["schema"]["openAPIV3Schema"].clone()).unwrap_or_default();
+                let Some(custom) = served.resource.hooks.custom() else { continue };
+                let mut described = describe(&served.resource, &served.resource.versions[0]);
+                // The paths of watches are not among those that are published.
+                described.verbs.retain(|verb| *verb != "watch");
+                described.custom = Some(Custom {
+                    list_kind: custom.definition.list_kind.to_string(),
+                    schema: Arc::new(schema),
+                    selectable_fields: custom.version().selectable.iter().map(|field| field.name.to_string()).collect(),
+                });
+                resources.push(described);
+            }
+        }
+        resources
+    }
+
+    fn names(&self) -> Vec<String> {
+        let groups = self.0.custom.now();
+        let names = groups.groups.iter().flat_map(|(name, group)| {
+            group.versions().into_iter().map(move |version| format!("apis/{name}/{version}"))
+        });
+        names.collect()
+    }
+}
+
+impl CustomDocuments for Customs {
+    fn index(&self, documents: &apiserver_openapi::Documents) -> io::Result<Option<Arc<Document>>> {
+        let generation = self.0.custom.now().generation;
+        if let Some((made, index)) = &self.0.openapi.custom.lock().index
+            && *made == generation
+        {
+            return Ok(Some(Arc::clone(index)));
+        }
+        let names = self.names();
+        if names.is_empty() {
+            return Ok(None);
+        }
+        let mut extra = Vec::new();
+        for name in names {
+            if let Some(document) = self.v3(&name)? {
+                extra.push((name, document.etag.clone()));
+            }
+        }
+        let index = Arc::new(documents.index_with(&extra)?);
+        self.0.openapi.custom.lock().index = Some((generation, Arc::clone(&index)));
+        Ok(Some(index))
+    }
+
+    fn v3(&self, name: &str) -> io::Result<Option<Arc<Document>>> {
+        let Some((group_name, version)) = name.strip_prefix("apis/").and_then(|rest| rest.split_once('/')) else {
+            return Ok(None);
+        };
+        let Some(group) = self.0.custom.now().groups.get(group_name).cloned() else { return Ok(None) };
+        if let Some((of, document)) = self.0.openapi.custom.lock().v3.get(name)
+            && Arc::ptr_eq(of, &group)
+        {
+            return Ok(Some(Arc::clone(document)));
+        }
+        let resources = self.described(group_name, &group, Some(version));
+        if resources.is_empty() {
+            return Ok(None);
+        }
+        let document = Arc::new(apiserver_openapi::Documents::of_custom(&resources)?);
+        let mut made = self.0.openapi.custom.lock();
+        let groups = self.0.custom.now();
+        made.v3.retain(|name, _| name.split('/').nth(1).is_some_and(|group| groups.groups.contains_key(group)));
+        made.v3.insert(name.to_owned(), (group, Arc::clone(&document)));
+        Ok(Some(document))
+    }
+
+    fn v2(&self, documents: &apiserver_openapi::Documents, protobuf: bool) -> io::Result<Option<Arc<Document>>> {
+        let groups = self.0.custom.now();
+        let place = usize::from(protobuf);
+        if let Some((made, document)) = &self.0.openapi.custom.lock().v2[place]
+            && *made == groups.generation
+        {
+            return Ok(Some(Arc::clone(document)));
+        }
+        let resources: Vec<Resource> =
+            groups.groups.iter().flat_map(|(name, group)| self.described(name, group, None)).collect();
+        if resources.is_empty() {
+            return Ok(None);
+        }
+        let document = Arc::new(documents.v2_with(resources, protobuf)?);
+        self.0.openapi.custom.lock().v2[place] = Some((groups.generation, Arc::clone(&document)));
+        Ok(Some(document))
     }
 }
 
@@ -26,7 +152,8 @@ pub async fn serve(context: &Context, path: &str) -> Result<Response<Body>> {
     let hash = context.query.get("hash").map(str::to_owned);
     let headers = context.headers.clone();
     // Making documents takes a while, too long for a thread that serves connections.
-    let answer = tokio::task::spawn_blocking(move || documents.answer(&path, hash.as_deref(), &headers))
+    let customs = Customs(Arc::clone(&context.server));
+    let answer = tokio::task::spawn_blocking(move || documents.answer(&path, hash.as_deref(), &headers, &customs))
         .await
         .map_err(Status::internal)?;
     match answer.map_err(Status::internal)? {
@@ -40,30 +167,33 @@ fn described(served: &[Arc<Served>]) -> Vec<Resource> {
     let mut resources = Vec::new();
     for served in served {
         let resource = &served.resource;
-        for version in &resource.versions {
-            resources.push(Resource {
-                group: resource.group.to_string(),
-                version: version.name.to_string(),
-                kind: resource.kind.to_string(),
-                plural: resource.plural.to_string(),
-                namespaced: resource.namespaced,
-                verbs: resource.verbs.0.to_vec(),
-                ty: version.ty.clone(),
-                subresources: resource
-                    .subresources
-                    .iter()
-                    .map(|subresource| Subresource {
-                        name: subresource.name.to_owned(),
-                        group: subresource.group.to_owned(),
-                        version: subresource.version.to_owned(),
-                        kind: subresource.kind.to_owned(),
-                        verbs: subresource.verbs.to_vec(),
-                    })
-                    .collect(),
-            });
-        }
+        resources.extend(resource.versions.iter().map(|version| describe(resource, version)));
     }
     resources
+}
+
+fn describe(resource: &crate::resources::Resource, version: &Version) -> Resource {
+    Resource {
+        group: resource.group.to_string(),
+        version: version.name.to_string(),
+        kind: resource.kind.to_string(),
+        plural: resource.plural.to_string(),
+        namespaced: resource.namespaced,
+        verbs: resource.verbs.0.to_vec(),
+        ty: version.ty.clone(),
+        subresources: resource
+            .subresources
+            .iter()
+            .map(|subresource| Subresource {
+                name: subresource.name.to_owned(),
+                group: subresource.group.to_owned(),
+                version: subresource.version.to_owned(),
+                kind: subresource.kind.to_owned(),
+                verbs: subresource.verbs.to_vec(),
+            })
+            .collect(),
+        custom: None,
+    }
 }
 
 #[cfg(test)]
@@ -76,8 +206,10 @@ mod tests {
     use crate::resources::builtin;
 
     fn documents() -> apiserver_openapi::Documents {
-        let served: Vec<_> =
-            builtin::resources().into_iter().map(|resource| Arc::new(Served { resource, objects: None })).collect();
+        let served: Vec<_> = builtin::resources()
+            .into_iter()
+            .map(|resource| Arc::new(Served { resource, objects: crate::context::Stored::Not }))
+            .collect();
         apiserver_openapi::Documents::new(described(&served))
     }
 

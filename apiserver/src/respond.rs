@@ -2,11 +2,14 @@
 //!
 //! An object that is answered as it is cached is not parsed: its bytes are written as they are.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use apiserver_schema::{json, protobuf, yaml};
 use apiserver_watch_cache::{FormId, Object};
 use bytes::{BufMut, Bytes, BytesMut};
+use futures::TryFutureExt;
+use futures::future::{self, BoxFuture};
 use http::{Response, StatusCode};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -17,6 +20,7 @@ use crate::negotiate::{self, Accepted, Encoding, Form, Offer};
 use crate::object;
 use crate::printers::{self, IncludeObject};
 use crate::resources::api_version;
+use crate::server::Server;
 use crate::status::{Result, Status};
 
 /// How many bytes of a list are made at a time.
@@ -76,11 +80,24 @@ pub fn status_in(accepted: Accepted, status: &Status) -> Response<Body> {
     }
 }
 
+/// What the client accepts of an object or a list of a resource.
+fn accepted(context: &Context, target: &Target, offer: Offer, list: bool) -> Result<Accepted> {
+    let accepted = negotiate::accept(&context.headers, offer)?;
+    if target.custom().is_some() && accepted.form == Form::Object && accepted.encoding == Encoding::Protobuf {
+        return Err(Status::not_marshalable(if list {
+            "*unstructured.UnstructuredList"
+        } else {
+            "*unstructured.Unstructured"
+        }));
+    }
+    Ok(accepted)
+}
+
 /// Answers an object given as a tree in the request's version.
 pub fn object(context: &Context, target: &Target, object: Value, code: StatusCode) -> Result<Response<Body>> {
     // What is only answered, such as a review, has no table.
     let tables = target.resource().storage.is_some();
-    let accepted = negotiate::accept(&context.headers, Offer { tables, ..OBJECTS })?;
+    let accepted = accepted(context, target, Offer { tables, ..OBJECTS }, false)?;
     check_form(accepted, target, false)?;
     let bytes = match accepted.form {
         Form::Object => target.encoded(&object),
@@ -89,7 +106,9 @@ pub fn object(context: &Context, target: &Target, object: Value, code: StatusCod
             let revision = object::meta(&object, "resourceVersion").to_owned();
             printers::table(target.resource(), &[object], &revision, include, v1beta1)
         }
-        Form::Metadata { v1beta1, .. } => partial_metadata(&target.encoded(&object), v1beta1)?,
+        Form::Metadata { v1beta1, .. } => {
+            partial_metadata(&target.encoded(&object), v1beta1, target.custom().is_some())?
+        }
     };
     answer(target, accepted, bytes.into(), code)
 }
@@ -140,7 +159,7 @@ pub fn tree(
 
 /// Answers an object as the cache holds it.
 pub fn cached(context: &Context, target: &Target, object: &Arc<Object>) -> Result<Response<Body>> {
-    let accepted = negotiate::accept(&context.headers, OBJECTS)?;
+    let accepted = accepted(context, target, OBJECTS, false)?;
     check_form(accepted, target, false)?;
     let json = json_of(target, object)?;
     match (accepted.form, accepted.encoding) {
@@ -157,9 +176,12 @@ pub fn cached(context: &Context, target: &Target, object: &Arc<Object>) -> Resul
             let bytes = printers::table(target.resource(), &[tree], &revision, include, v1beta1);
             answer(target, accepted, bytes.into(), StatusCode::OK)
         }
-        (Form::Metadata { v1beta1, .. }, _) => {
-            answer(target, accepted, partial_metadata(&json, v1beta1)?.into(), StatusCode::OK)
-        }
+        (Form::Metadata { v1beta1, .. }, _) => answer(
+            target,
+            accepted,
+            partial_metadata(&json, v1beta1, target.custom().is_some())?.into(),
+            StatusCode::OK,
+        ),
     }
 }
 
@@ -258,6 +280,9 @@ pub fn json_of(target: &Target, object: &Object) -> Result<Bytes> {
         return Ok(json.clone());
     }
     let mut tree: Value = serde_json::from_slice(json).map_err(Status::internal)?;
+    if let Some(custom) = target.custom() {
+        tree = custom.renamed(tree)?;
+    }
     target.convert_from_storage(&mut tree);
     Ok(target.encoded(&tree).into())
 }
@@ -269,14 +294,24 @@ pub fn message_of(target: &Target, object: &Object) -> Bytes {
 }
 
 /// `PartialObjectMetadata` of an object given as canonical JSON.
-pub fn partial_metadata(json: &[u8], v1beta1: bool) -> Result<Vec<u8>> {
+pub fn partial_metadata(object: &[u8], v1beta1: bool, custom: bool) -> Result<Vec<u8>> {
     #[derive(serde::Deserialize)]
     struct Shell<'a> {
         #[serde(borrow)]
         metadata: Option<&'a RawValue>,
     }
-    let shell: Shell<'_> = serde_json::from_slice(json).map_err(Status::internal)?;
+    let shell: Shell<'_> = serde_json::from_slice(object).map_err(Status::internal)?;
     let metadata = shell.metadata.map_or("{}", RawValue::get);
+    if custom {
+        // There the members of metadata are sorted, here they have the order of the type.
+        let tree: Value = serde_json::from_str(metadata).map_err(Status::internal)?;
+        let tree = serde_json::json!({
+            "kind": "PartialObjectMetadata", "apiVersion": meta_version(v1beta1), "metadata": tree,
+        });
+        let mut out = Vec::with_capacity(object.len());
+        json::encode(metadata_type()?, &tree, &mut out);
+        return Ok(out);
+    }
     Ok(format!(r#"{{"kind":"PartialObjectMetadata","apiVersion":"{}","metadata":{metadata}}}"#, meta_version(v1beta1))
         .into_bytes())
 }
@@ -371,13 +406,18 @@ impl ListMeta {
 }
 
 /// Answers a list of cached objects, made while it is sent.
-pub fn list(
+pub async fn list(
     context: &Context,
     target: &Target,
     objects: impl Iterator<Item = Arc<Object>> + Send + 'static,
     meta: ListMeta,
 ) -> Result<Response<Body>> {
-    let accepted = negotiate::accept(&context.headers, OBJECTS)?;
+    if target.asks_webhook() {
+        let objects: Vec<Arc<Object>> = objects.collect();
+        let trees = target.converted(&context.server, &objects).await?;
+        return list_with(context, target, trees, &meta);
+    }
+    let accepted = accepted(context, target, OBJECTS, true)?;
     check_form(accepted, target, true)?;
     let objects: Vec<Arc<Object>> = objects.collect();
     // A list that left out what cannot be read would tell controllers that it is gone.
@@ -395,7 +435,7 @@ pub fn list(
             let out = match form {
                 Form::Object => {
                     let items = objects.iter().map(|object| json_of(target, object)).collect::<Result<Vec<_>>>()?;
-                    json_list(&list_kind(target), &target.api_version(), &meta, &items, true)
+                    object_list(target, &meta, &items)
                 }
                 Form::Table { v1beta1 } => {
                     let include = IncludeObject::read(&context.query)?;
@@ -408,12 +448,14 @@ pub fn list(
                 Form::Metadata { v1beta1, .. } => {
                     let items = objects
                         .iter()
-                        .map(|object| Ok(partial_metadata(&json_of(target, object)?, v1beta1)?.into()))
+                        .map(|object| {
+                            Ok(partial_metadata(&json_of(target, object)?, v1beta1, target.custom().is_some())?.into())
+                        })
                         .collect::<Result<Vec<Bytes>>>()?;
                     if accepted.encoding == Encoding::Protobuf {
                         return metadata_list(&items, &meta, v1beta1);
                     }
-                    json_list("PartialObjectMetadataList", meta_version(v1beta1), &meta, &items, false)
+                    json_list(&head("PartialObjectMetadataList", meta_version(v1beta1), &meta), "]}", &items, false)
                 }
             };
             if accepted.encoding == Encoding::Protobuf {
@@ -428,31 +470,62 @@ pub fn list(
 
 /// Answers a list of trees in the request's version.
 pub fn list_of(context: &Context, target: &Target, trees: Vec<Value>, revision: i64) -> Result<Response<Body>> {
-    let accepted = negotiate::accept(&context.headers, OBJECTS)?;
+    list_with(context, target, trees, &ListMeta { revision, ..ListMeta::default() })
+}
+
+fn list_with(context: &Context, target: &Target, trees: Vec<Value>, meta: &ListMeta) -> Result<Response<Body>> {
+    let accepted = accepted(context, target, OBJECTS, true)?;
     check_form(accepted, target, true)?;
-    let meta = ListMeta { revision, ..ListMeta::default() };
     let items: Vec<Bytes> = trees.iter().map(|tree| target.encoded(tree).into()).collect();
     if accepted.encoding == Encoding::Protobuf && accepted.form == Form::Object {
         let messages = trees.iter().map(|tree| protobuf::message(&target.version.ty, tree).into()).collect();
-        return Ok(protobuf_messages(&target.api_version(), &list_kind(target), &meta, messages));
+        return Ok(protobuf_messages(&target.api_version(), &list_kind(target), meta, messages));
     }
     let mut out = match accepted.form {
         Form::Table { v1beta1 } => {
             printers::list_table(target.resource(), &trees, &meta.json(), IncludeObject::read(&context.query)?, v1beta1)
         }
         Form::Metadata { v1beta1, .. } => {
-            let items =
-                items.iter().map(|item| Ok(partial_metadata(item, v1beta1)?.into())).collect::<Result<Vec<Bytes>>>()?;
-            json_list("PartialObjectMetadataList", meta_version(v1beta1), &meta, &items, false)
+            let items = items
+                .iter()
+                .map(|item| Ok(partial_metadata(item, v1beta1, target.custom().is_some())?.into()))
+                .collect::<Result<Vec<Bytes>>>()?;
+            json_list(&head("PartialObjectMetadataList", meta_version(v1beta1), meta), "]}", &items, false)
         }
-        Form::Object => json_list(&list_kind(target), &target.api_version(), &meta, &items, true),
+        Form::Object => object_list(target, meta, &items),
     };
     finish_text(accepted, &mut out)?;
     Ok(body::response(StatusCode::OK, accepted.content_type(), out))
 }
 
 fn list_kind(target: &Target) -> String {
-    format!("{}List", target.resource().kind)
+    match target.custom() {
+        Some(custom) => custom.definition.list_kind.to_string(),
+        None => format!("{}List", target.resource().kind),
+    }
+}
+
+/// What stands before and after the items of a list. Custom resources are maps: their members are sorted.
+fn list_ends(target: &Target, meta: &ListMeta) -> (String, String) {
+    if target.custom().is_none() {
+        return (head(&list_kind(target), &target.api_version(), meta), "]}".to_owned());
+    }
+    let mut tree = serde_json::json!({"resourceVersion": meta.revision.to_string()});
+    if !meta.continue_token.is_empty() {
+        tree["continue"] = meta.continue_token.as_str().into();
+    }
+    if let Some(remaining) = meta.remaining.filter(|_| !meta.continue_token.is_empty()) {
+        tree["remainingItemCount"] = remaining.into();
+    }
+    (
+        format!(r#"{{"apiVersion":"{}","items":["#, target.api_version()),
+        format!(r#"],"kind":"{}","metadata":{tree}}}"#, list_kind(target)),
+    )
+}
+
+fn object_list(target: &Target, meta: &ListMeta, items: &[Bytes]) -> Vec<u8> {
+    let (head, tail) = list_ends(target, meta);
+    json_list(&head, &tail, items, target.custom().is_none())
 }
 
 /// What every object of a kind begins with; the items of a typed list leave it out.
@@ -464,8 +537,8 @@ fn head(kind: &str, api_version: &str, meta: &ListMeta) -> String {
     format!(r#"{{"kind":"{kind}","apiVersion":"{api_version}","metadata":{},"items":["#, meta.json())
 }
 
-fn json_list(kind: &str, api_version: &str, meta: &ListMeta, items: &[Bytes], bare: bool) -> Vec<u8> {
-    let mut out = head(kind, api_version, meta).into_bytes();
+fn json_list(head: &str, tail: &str, items: &[Bytes], bare: bool) -> Vec<u8> {
+    let mut out = head.as_bytes().to_vec();
     for (index, item) in items.iter().enumerate() {
         if index > 0 {
             out.push(b',');
@@ -478,7 +551,7 @@ fn json_list(kind: &str, api_version: &str, meta: &ListMeta, items: &[Bytes], ba
             None => out.extend_from_slice(item),
         }
     }
-    out.extend_from_slice(b"]}");
+    out.extend_from_slice(tail.as_bytes());
     out
 }
 
@@ -494,15 +567,17 @@ fn stream_json(
     mut objects: impl Iterator<Item = Arc<Object>> + Send + 'static,
     meta: &ListMeta,
 ) -> Response<Body> {
-    let skip = type_meta(target).len();
-    let mut pending = Some(BytesMut::from(head(&list_kind(target), &target.api_version(), meta).as_bytes()));
+    let skip = if target.custom().is_some() { 0 } else { type_meta(target).len() };
+    let (head, tail) = list_ends(target, meta);
+    let mut pending = Some(BytesMut::from(head.as_bytes()));
     let mut first = true;
     let chunks = futures::stream::iter(std::iter::from_fn(move || {
         let mut chunk = pending.take()?;
         chunk.reserve(CHUNK);
         loop {
             let Some(object) = objects.next() else {
-                chunk.put_slice(b"]}\n");
+                chunk.put_slice(tail.as_bytes());
+                chunk.put_u8(b'\n');
                 return Some(chunk.freeze());
             };
             let Ok(json) = object.json() else { continue };
@@ -510,7 +585,7 @@ fn stream_json(
                 chunk.put_u8(b',');
             }
             first = false;
-            match json.get(skip..) {
+            match json.get(skip..).filter(|_| skip > 0) {
                 Some(rest) => {
                     chunk.put_u8(b'{');
                     chunk.put_slice(rest);
@@ -622,6 +697,39 @@ pub fn frame(encoding: Encoding, kind: &str, object: &[u8]) -> Bytes {
 }
 
 impl Target {
+    /// A stored object as rules see it: a custom resource in the request's version, others as they are.
+    pub fn judged<'a>(&'a self, server: &'a Server, object: Value) -> BoxFuture<'a, Result<Value>> {
+        match self.custom() {
+            Some(custom) => Box::pin(custom.to_own_version(server, object)),
+            None => Box::pin(future::ready(Ok(object))),
+        }
+    }
+
+    /// Whether a webhook must be asked before a cached object can be answered.
+    pub fn asks_webhook(&self) -> bool {
+        self.custom().is_some_and(|custom| custom.definition.webhook.is_some()) && !self.is_storage_version()
+    }
+
+    /// Cached objects as JSON in the request's version, where a webhook must be asked for that.
+    pub fn converted<'a>(&'a self, server: &'a Server, objects: &[Arc<Object>]) -> BoxFuture<'a, Result<Vec<Value>>> {
+        let tree = |object: &Arc<Object>| {
+            let json = object.json().map_err(Status::internal)?;
+            serde_json::from_slice(json).map_err(Status::internal)
+        };
+        match (objects.iter().map(tree).collect::<Result<Vec<Value>>>(), self.custom()) {
+            (Ok(trees), Some(custom)) => Box::pin(custom.all_to_own_version(server, trees)),
+            (trees, _) => Box::pin(future::ready(trees)),
+        }
+    }
+
+    /// An object that fulfils the rules as it is stored.
+    pub fn stored<'a>(&'a self, server: &'a Server, object: &'a Value) -> BoxFuture<'a, Result<Cow<'a, Value>>> {
+        match self.custom() {
+            Some(custom) => Box::pin(custom.to_storage_version(server, object.clone()).map_ok(Cow::Owned)),
+            None => Box::pin(future::ready(Ok(Cow::Borrowed(object)))),
+        }
+    }
+
     /// An object's canonical JSON in the request's version.
     pub fn encoded(&self, object: &Value) -> Vec<u8> {
         let mut out = Vec::new();
@@ -631,6 +739,10 @@ impl Target {
 
     /// Changes an object from the request's version into the storage version.
     pub fn convert_to_storage(&self, object: &mut Value) {
+        if self.custom().is_some() {
+            // Custom resources are judged in the request's version, and converted when they are stored.
+            return;
+        }
         if let Some(storage) = self.resource().storage.as_ref().filter(|_| !self.is_storage_version()) {
             self.resource().hooks.convert(object, &self.api_version(), &storage.api_version);
             object::set(object, &["apiVersion"], storage.api_version.as_str());
@@ -639,6 +751,9 @@ impl Target {
 
     /// Changes an object from the storage version into the request's version.
     pub fn convert_from_storage(&self, object: &mut Value) {
+        if self.custom().is_some() {
+            return;
+        }
         if let Some(storage) = self.resource().storage.as_ref().filter(|_| !self.is_storage_version()) {
             let api_version = self.api_version();
             self.resource().hooks.convert(object, &storage.api_version, &api_version);

@@ -57,7 +57,8 @@ pub async fn route(context: &Context, request: Request<Incoming>) -> Result<Resp
 
 /// Whether the group of the path is served in any version.
 fn is_group(context: &Context) -> bool {
-    context.server.all().iter().any(|served| served.resource.group == context.info.group)
+    let group = &context.info.group;
+    context.server.all().iter().any(|served| served.resource.group == *group) || context.server.custom.has_group(group)
 }
 
 /// Serves a request about a resource.
@@ -66,15 +67,32 @@ async fn resource(context: &Context, request: Request<Incoming>) -> Result<Respo
     if !is_group(context) {
         return Ok(body::page_not_found());
     }
-    let served = context.server.served(&info.group, &info.resource).ok_or_else(Status::no_such_path)?;
-    let version = served.resource.version(&info.version).ok_or_else(Status::no_such_path)?;
+    let Some(served) = context.server.serving(&info.group, &info.version, &info.resource) else {
+        if context.server.custom.has_group(&info.group) {
+            return Ok(body::page_not_found());
+        }
+        return Err(Status::no_such_path());
+    };
+    let version = served.resource.version(&info.version).ok_or_else(Status::no_such_path)?.clone();
     let is_core = info.prefix == "api";
     if is_core != info.group.is_empty() {
         return Err(Status::no_such_path());
     }
-    let target = Target { served: std::sync::Arc::clone(served), version: version.clone() };
+    let target = Target { served, version };
     if !target.resource().namespaced && !info.namespace.is_empty() && info.resource != "namespaces" {
         return Err(Status::no_such_path());
+    }
+    if let Some(custom) = target.custom() {
+        let across = matches!(info.verb, "list" | "watch");
+        if target.resource().namespaced && info.namespace.is_empty() && !across {
+            return Ok(body::page_not_found());
+        }
+        if let Some(warning) = &custom.version().deprecation {
+            context.warn(warning.as_str());
+        }
+        if !info.subresource.is_empty() && target.resource().subresource(&info.subresource).is_none() {
+            return Err(Status::not_found(target.group_resource(), &info.name));
+        }
     }
     if !info.subresource.is_empty() {
         return subresources::route(context, &target, request).await;
@@ -96,16 +114,18 @@ async fn resource(context: &Context, request: Request<Incoming>) -> Result<Respo
     {
         return Err(not_allowed());
     }
-    negotiate::produced(&context.headers, matches!(info.verb, "list" | "watch"))?;
-    if target.served.objects.is_some() && matches!(info.verb, "create" | "update" | "patch" | "delete") {
+    if target.custom().is_none() {
+        negotiate::produced(&context.headers, matches!(info.verb, "list" | "watch"))?;
+    }
+    if target.served.objects().is_some() && matches!(info.verb, "create" | "update" | "patch" | "delete") {
         // What cannot be answered is not done.
         negotiate::accept(&context.headers, respond::OBJECTS)?;
     }
-    if own.plural == "endpoints" {
+    if own.plural == "endpoints" && own.group.is_empty() {
         context.server.metrics.requests.deprecated(info);
         context.warn("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice");
     }
-    if own.plural == "componentstatuses" {
+    if own.plural == "componentstatuses" && own.group.is_empty() {
         // There is nothing to probe: the other components are not at known addresses.
         context.server.metrics.requests.deprecated(info);
         context.warn("v1 ComponentStatus is deprecated in v1.19+");
@@ -124,7 +144,7 @@ async fn resource(context: &Context, request: Request<Incoming>) -> Result<Respo
         "create" if !info.name.is_empty() => Err(not_allowed()),
         "create" => {
             let bytes = body::read(request.into_body()).await?;
-            if target.served.objects.is_none() {
+            if target.served.objects().is_none() {
                 return subresources::review(context, &target, &bytes).await;
             }
             verbs::create::create(context, &target, &bytes).await

@@ -27,7 +27,7 @@ impl Selection {
         for term in &renamed.0 {
             let known = term.field == "metadata.name"
                 || (term.field == "metadata.namespace" && resource.namespaced)
-                || selectable.iter().any(|field| term.field == field.name);
+                || selectable.iter().any(|field| term.field == *field.name);
             if !known {
                 return Err(Status::bad_request(resource.hooks.unknown_field(&term.field)));
             }

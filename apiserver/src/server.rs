@@ -19,9 +19,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admission::{self, Plugin};
 use crate::allocations::{Allocations, ServiceRanges};
+use crate::apiextensions::CustomResources;
 use crate::authn::Authentication;
 use crate::authz::Authorization;
-use crate::context::Served;
+use crate::context::{Served, Stored};
 use crate::facts;
 use crate::flags::Flags;
 use crate::kubelet::Kubelets;
@@ -48,6 +49,9 @@ pub struct Server {
     pub max_in_flight: MaxInFlight,
     pub kubelets: Kubelets,
     pub openapi: Documents,
+    /// What definitions add to the table of resources.
+    pub custom: CustomResources,
+    definitions_known: AtomicBool,
     bootstrapped: AtomicBool,
     pub started: Instant,
     /// Cancelled once the server is told to stop: health says so.
@@ -94,6 +98,7 @@ impl Server {
                 Arc::clone(stores.entry(storage.prefix.to_string()).or_insert_with(start))
             });
             let key = (resource.group.to_string(), resource.plural.to_string());
+            let objects = objects.map_or(Stored::Not, Stored::Open);
             let entry = Arc::new(Served { resource, objects });
             order.push(Arc::clone(&entry));
             served.insert(key, entry);
@@ -123,6 +128,8 @@ impl Server {
             max_in_flight: MaxInFlight::new(flags.max_requests_inflight, flags.max_mutating_requests_inflight),
             kubelets: Kubelets::new(flags)?,
             openapi: Documents::default(),
+            custom: CustomResources::default(),
+            definitions_known: AtomicBool::new(false),
             bootstrapped: AtomicBool::new(false),
             started: Instant::now(),
             stopping: CancellationToken::new(),
@@ -130,20 +137,28 @@ impl Server {
         }))
     }
 
-    /// A resource by group and plural name.
+    /// The row of a resource in one version: built in, or defined.
+    pub fn serving(&self, group: &str, version: &str, resource: &str) -> Option<Arc<Served>> {
+        match self.served(group, resource) {
+            Some(served) => served.resource.version(version).map(|_| Arc::clone(served)),
+            None => self.custom.find(group, version, resource),
+        }
+    }
+
+    /// A built-in resource by group and plural name.
     pub fn served(&self, group: &str, resource: &str) -> Option<&Arc<Served>> {
         self.served.get(&(group.to_owned(), resource.to_owned()))
     }
 
-    /// Every resource, in the order of discovery.
+    /// Every built-in resource, in the order of discovery.
     pub fn all(&self) -> &[Arc<Served>] {
         &self.order
     }
 
-    /// The stored objects of a resource.
+    /// The stored objects of a built-in resource.
     pub fn objects(&self, group: &str, resource: &str) -> Result<Objects<'_>> {
         match self.served(group, resource) {
-            Some(served) if served.objects.is_some() => Ok(Objects(served)),
+            Some(served) if served.objects().is_some() => Ok(Objects(served)),
             _ => Err(Status::internal(format!("{resource}.{group} is not stored"))),
         }
     }
@@ -202,10 +217,19 @@ impl Server {
 
     /// Waits until every cache has its first contents.
     pub async fn caches_ready(&self) -> Result<()> {
-        for objects in self.order.iter().filter_map(|served| served.objects.as_ref()) {
+        for objects in self.order.iter().filter_map(|served| served.objects()) {
             objects.ready().await?;
         }
         Ok(())
+    }
+
+    /// Notes that the definitions that were there at the start are in the table.
+    pub fn set_definitions_known(&self) {
+        self.definitions_known.store(true, Ordering::Release);
+    }
+
+    pub fn are_definitions_known(&self) -> bool {
+        self.definitions_known.load(Ordering::Acquire)
     }
 
     pub fn set_bootstrapped(&self) {
@@ -224,7 +248,7 @@ pub struct Objects<'a>(&'a Served);
 impl Deref for Objects<'_> {
     type Target = ObjectStore;
     fn deref(&self) -> &ObjectStore {
-        match &self.0.objects {
+        match self.0.objects() {
             Some(objects) => objects,
             None => unreachable!("made only for resources that are stored"),
         }

@@ -238,6 +238,14 @@ impl Status {
         Self::new(StatusCode::NOT_ACCEPTABLE, "NotAcceptable", message)
     }
 
+    /// Custom resources have no protobuf form.
+    pub fn not_marshalable(go_type: &str) -> Self {
+        let message = format!(
+            "object {go_type} does not implement the protobuf marshalling interface and cannot be encoded to a protobuf message"
+        );
+        Self::new(StatusCode::NOT_ACCEPTABLE, "NotAcceptable", message)
+    }
+
     /// No route answers in what the client accepts.
     pub fn no_representation(available: &str) -> Self {
         let message = format!("406: Not Acceptable\n\nAvailable representations: {available}");

@@ -8,6 +8,7 @@ use apiserver_storage::{Expect, KeyValue, Outcome, Read, Revision, Store, prefix
 use apiserver_watch_cache::{Cache, CacheOptions, Codec, DecodeError, Decoded, Feed};
 use bytes::Bytes;
 use serde_json::Value;
+use smol_str::SmolStr;
 
 use crate::facts::{self, SelectableField};
 use crate::metrics::storage::Operations;
@@ -34,7 +35,7 @@ pub struct ObjectStore {
 pub struct Format {
     pub kind: String,
     pub storage: Storage,
-    pub selectable: &'static [SelectableField],
+    pub selectable: Vec<SelectableField>,
     pub hooks: Arc<dyn Hooks>,
     /// How long objects live, for kinds that expire.
     pub ttl: Option<std::time::Duration>,
@@ -54,7 +55,7 @@ impl ObjectStore {
         let format = Arc::new(Format {
             kind: resource.kind.to_string(),
             storage: storage.clone(),
-            selectable: resource.hooks.selectable_fields(),
+            selectable: resource.hooks.selectable_fields().to_vec(),
             hooks: Arc::clone(&resource.hooks),
             ttl: resource.hooks.expires().then_some(event_ttl),
         });
@@ -196,6 +197,15 @@ pub enum Replaced {
 impl Format {
     /// The stored bytes of an object: no resourceVersion, no selfLink.
     pub fn encode(&self, object: &Value) -> Bytes {
+        if self.hooks.custom().is_some() {
+            let mut stored = object.clone();
+            object::set_meta(&mut stored, "resourceVersion", None);
+            object::set_meta(&mut stored, "selfLink", None);
+            let mut out = Vec::with_capacity(512);
+            json::encode_untyped(&stored, &mut out);
+            out.push(b'\n');
+            return out.into();
+        }
         let message = protobuf::message(&self.storage.ty, object);
         let message = stamped(&message, "").unwrap_or_else(|| {
             let mut stored = object.clone();
@@ -217,6 +227,13 @@ impl Format {
     fn json(&self, stored: &KeyValue) -> std::result::Result<Bytes, DecodeError> {
         let problem = |error: &dyn std::fmt::Display| DecodeError(format!("{}: {error}", stored.key));
         let version = stored.mod_revision.to_string();
+        if let Some(custom) = self.hooks.custom() {
+            let mut object = custom.definition.read(&stored.value).map_err(|error| problem(&error))?;
+            object::set_meta(&mut object, "resourceVersion", Some(version.into()));
+            let mut out = Vec::with_capacity(stored.value.len() + 32);
+            json::encode_untyped(&object, &mut out);
+            return Ok(out.into());
+        }
         let mut out = Vec::with_capacity(stored.value.len() * 2);
         if stored.value.starts_with(protobuf::MAGIC) {
             let envelope = protobuf::decode_envelope(&stored.value).map_err(|error| problem(&error))?;
@@ -255,14 +272,19 @@ impl Codec for Format {
     fn decode(&self, stored: &KeyValue) -> std::result::Result<Decoded, DecodeError> {
         let json = self.json(stored)?;
         let mut facts =
-            facts::read(&json, self.selectable).map_err(|error| DecodeError(format!("{}: {error}", stored.key)))?;
+            facts::read(&json, &self.selectable).map_err(|error| DecodeError(format!("{}: {error}", stored.key)))?;
         self.hooks.complete_facts(&mut facts);
         Ok(Decoded {
             json,
             namespace: facts.namespace,
             name: facts.name,
             labels: facts.labels.into(),
-            fields: self.selectable.iter().zip(facts.fields).map(|(field, value)| (field.name.into(), value)).collect(),
+            fields: self
+                .selectable
+                .iter()
+                .zip(facts.fields)
+                .map(|(field, value)| (SmolStr::new(&field.name), value))
+                .collect(),
         })
     }
 }
@@ -380,7 +402,7 @@ mod tests {
         Format {
             kind: resource.kind.to_string(),
             storage: resource.storage.clone().unwrap(),
-            selectable: resource.hooks.selectable_fields(),
+            selectable: resource.hooks.selectable_fields().to_vec(),
             hooks: Arc::clone(&resource.hooks),
             ttl: None,
         }

@@ -41,7 +41,13 @@ pub fn object(name: &'static str, fields: Vec<Field>) -> Shape {
 }
 
 pub fn ty(name: &'static str, fields: Vec<Field>) -> Arc<Type> {
-    Arc::new(Type { name: name.into(), fields: fields.into(), atomic: false, preserve_unknown: false })
+    Arc::new(Type {
+        name: name.into(),
+        fields: fields.into(),
+        atomic: false,
+        preserve_unknown: false,
+        structural: None,
+    })
 }
 
 pub fn list_of(shape: Shape) -> Shape {
@@ -139,6 +145,7 @@ pub fn deployment() -> Arc<Type> {
         fields: vec![field("matchLabels", map_of(Shape::String))].into(),
         atomic: true,
         preserve_unknown: false,
+        structural: None,
     })));
     let spec = object(
         "apps.v1.DeploymentSpec",

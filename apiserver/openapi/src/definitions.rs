@@ -1,12 +1,12 @@
 //! The schema of a type.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use apiserver_schema::{Field, ListType, MapType, Omit, Ref, SchemaOr, Shape, Type};
 use serde_json::{Map, Value, json};
 
 use crate::descriptions::Descriptions;
-use crate::{enums, irregular};
+use crate::{custom, enums, irregular};
 
 /// Where the definitions of `meta/v1` are.
 pub const META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.";
@@ -36,11 +36,16 @@ pub struct Definitions<'a> {
     pub descriptions: &'a Descriptions<'a>,
     /// The groups and versions in which `DeleteOptions` and `WatchEvent` are known here, the core one first.
     pub group_versions: Vec<(String, String)>,
+    /// The definitions of custom resources, with what they refer to.
+    pub custom: BTreeMap<String, Value>,
 }
 
 impl Definitions<'_> {
     /// The schema of a definition; `None` if there is no such type.
     pub fn schema(&self, name: &str) -> Option<Value> {
+        if let Some(schema) = self.custom.get(name) {
+            return Some(schema.clone());
+        }
         let mut schema = match special(name, self.flavour) {
             Some(schema) => schema,
             None => self.object(apiserver_schema::builtin_by_name(name)?),
@@ -232,21 +237,23 @@ impl Definitions<'_> {
                 .collect(),
         }
     }
-}
 
-/// Everything that these definitions refer to, with themselves.
-pub fn closure(roots: BTreeSet<String>) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
-    let mut pending: Vec<String> = roots.into_iter().collect();
-    while let Some(name) = pending.pop() {
-        if let Some(ty) = apiserver_schema::builtin_by_name(&name)
-            && !found.contains(&name)
-        {
-            references(ty, &mut pending);
+    /// Everything that these definitions refer to, with themselves.
+    pub fn closure(&self, roots: BTreeSet<String>) -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        let mut pending: Vec<String> = roots.into_iter().collect();
+        while let Some(name) = pending.pop() {
+            if !found.insert(name.clone()) {
+                continue;
+            }
+            if let Some(schema) = self.custom.get(&name) {
+                custom::references(schema, &mut pending);
+            } else if let Some(ty) = apiserver_schema::builtin_by_name(&name) {
+                references(ty, &mut pending);
+            }
         }
-        found.insert(name);
+        found
     }
-    found
 }
 
 fn references(ty: &Type, out: &mut Vec<String>) {

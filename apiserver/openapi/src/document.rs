@@ -9,7 +9,7 @@ use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha512};
 
-use crate::definitions::{Definitions, Flavour, closure};
+use crate::definitions::{Definitions, Flavour};
 use crate::operation::{Operation, path_item};
 use crate::protobuf;
 
@@ -49,7 +49,7 @@ pub fn write(paths: Paths, definitions: &Definitions<'_>) -> io::Result<Document
         sink.member(at, path, &path_item(operations, flavour, &mut references))?;
     }
     sink.raw(if flavour == Flavour::V2 { "},\"definitions\":{" } else { "},\"components\":{\"schemas\":{" })?;
-    let names = closure(references);
+    let names = definitions.closure(references);
     let schemas = names.iter().filter_map(|name| Some((name, definitions.schema(name)?)));
     for (at, (name, schema)) in schemas.enumerate() {
         sink.member(at, name, &schema)?;
@@ -84,7 +84,7 @@ pub fn write_protobuf(mut paths: Paths, definitions: &Definitions<'_>) -> io::Re
     }
     protobuf::message(protobuf::document::PATHS, &part, &mut out);
     part.clear();
-    for name in closure(references) {
+    for name in definitions.closure(references) {
         if let Some(schema) = definitions.schema(&name) {
             part.extend(protobuf::definition(&name, &schema));
         }

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value, json};
 
+use crate::custom;
 use crate::definitions::{Definitions, Flavour};
 use crate::descriptions::{self, Descriptions};
 use crate::document::{self, Document, Paths};
@@ -65,16 +66,41 @@ impl Documents {
     /// # Errors
     /// The compressor fails.
     pub fn index(&self) -> io::Result<Arc<Document>> {
-        cached(&self.index, || {
-            let text = descriptions::unpack();
-            let descriptions = Descriptions::parse(&text);
-            let mut paths = Map::new();
-            for (name, (content, place)) in &self.v3 {
-                let document = cached(place, || self.make(content, &descriptions))?;
-                paths.insert(name.clone(), json!({"serverRelativeURL": versioned_url(name, &document.etag)}));
-            }
-            document::compress(&json!({"paths": paths}))
-        })
+        cached(&self.index, || self.index_with(&[]))
+    }
+
+    /// [`Documents::index`] with further documents, each given by its name and hash.
+    ///
+    /// # Errors
+    /// The compressor fails.
+    pub fn index_with(&self, extra: &[(String, String)]) -> io::Result<Document> {
+        let text = descriptions::unpack();
+        let descriptions = Descriptions::parse(&text);
+        let mut paths = Map::new();
+        for (name, (content, place)) in &self.v3 {
+            let document = cached(place, || self.make(content, &descriptions))?;
+            paths.insert(name.clone(), json!({"serverRelativeURL": versioned_url(name, &document.etag)}));
+        }
+        for (name, etag) in extra {
+            paths.insert(name.clone(), json!({"serverRelativeURL": versioned_url(name, etag)}));
+        }
+        document::compress(&json!({"paths": paths}))
+    }
+
+    /// The document of custom resources of one group and version.
+    ///
+    /// # Errors
+    /// The compressor fails.
+    pub fn of_custom(resources: &[Resource]) -> io::Result<Document> {
+        let text = descriptions::unpack();
+        let descriptions = Descriptions::parse(&text);
+        let parameters = Parameters { descriptions: &descriptions };
+        let paths = resources.iter().flat_map(|resource| paths::of_resource(resource, &parameters)).collect();
+        let mut group_versions = vec![(String::new(), "v1".to_owned())];
+        group_versions.extend(resources.first().map(|first| (first.group.clone(), first.version.clone())));
+        let custom = custom::definitions(resources, Flavour::V3, &descriptions);
+        let definitions = Definitions { flavour: Flavour::V3, descriptions: &descriptions, group_versions, custom };
+        document::write(paths, &definitions)
     }
 
     /// `/openapi/v3/{name}`; `None` if there is no such document.
@@ -95,7 +121,15 @@ impl Documents {
     /// # Errors
     /// The compressor fails.
     pub fn v2(&self) -> io::Result<Arc<Document>> {
-        cached(&self.v2, || self.make_v2(document::write))
+        cached(&self.v2, || self.make_v2(document::write, Vec::new()))
+    }
+
+    /// [`Documents::v2`] or, with `protobuf`, [`Documents::v2_protobuf`], with custom resources.
+    ///
+    /// # Errors
+    /// The compressor fails.
+    pub fn v2_with(&self, extra: Vec<Resource>, protobuf: bool) -> io::Result<Document> {
+        self.make_v2(if protobuf { document::write_protobuf } else { document::write }, extra)
     }
 
     /// `/openapi/v2` in protobuf.
@@ -103,15 +137,22 @@ impl Documents {
     /// # Errors
     /// The compressor fails.
     pub fn v2_protobuf(&self) -> io::Result<Arc<Document>> {
-        cached(&self.v2_protobuf, || self.make_v2(document::write_protobuf))
+        cached(&self.v2_protobuf, || self.make_v2(document::write_protobuf, Vec::new()))
     }
 
-    fn make_v2(&self, write: fn(Paths, &Definitions<'_>) -> io::Result<Document>) -> io::Result<Document> {
+    fn make_v2(
+        &self,
+        write: fn(Paths, &Definitions<'_>) -> io::Result<Document>,
+        extra: Vec<Resource>,
+    ) -> io::Result<Document> {
         let text = descriptions::unpack();
         let descriptions = Descriptions::parse(&text);
         let mut all = Paths::new();
         for (content, _) in self.v3.values() {
             all.extend(self.paths(content, &descriptions));
+        }
+        for resource in &extra {
+            all.extend(paths::of_resource(resource, &Parameters { descriptions: &descriptions }));
         }
         let known: BTreeSet<(String, String)> = apiserver_schema::builtins()
             .iter()
@@ -119,7 +160,8 @@ impl Documents {
             .map(|builtin| (builtin.group.to_owned(), builtin.version.to_owned()))
             .collect();
         let group_versions = known.into_iter().collect();
-        write(all, &Definitions { flavour: Flavour::V2, descriptions: &descriptions, group_versions })
+        let custom = custom::definitions(&extra, Flavour::V2, &descriptions);
+        write(all, &Definitions { flavour: Flavour::V2, descriptions: &descriptions, group_versions, custom })
     }
 
     fn make(&self, content: &Content, descriptions: &Descriptions<'_>) -> io::Result<Document> {
@@ -129,7 +171,8 @@ impl Documents {
         {
             group_versions.push((group.clone(), version.clone()));
         }
-        let definitions = Definitions { flavour: Flavour::V3, descriptions, group_versions };
+        let custom = BTreeMap::new();
+        let definitions = Definitions { flavour: Flavour::V3, descriptions, group_versions, custom };
         document::write(self.paths(content, descriptions), &definitions)
     }
 

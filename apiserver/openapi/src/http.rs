@@ -11,6 +11,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
+use crate::custom::CustomDocuments;
 use crate::document::Document;
 use crate::documents::{Documents, unpack, versioned_url};
 
@@ -26,10 +27,22 @@ impl Documents {
     ///
     /// # Errors
     /// The compressor fails.
-    pub fn answer(&self, path: &str, hash: Option<&str>, headers: &HeaderMap) -> io::Result<Option<Response<Bytes>>> {
+    pub fn answer(
+        &self,
+        path: &str,
+        hash: Option<&str>,
+        headers: &HeaderMap,
+        custom: &dyn CustomDocuments,
+    ) -> io::Result<Option<Response<Bytes>>> {
         let below = match path.strip_prefix("/openapi/") {
-            Some("v2") => return self.answer_v2(headers).map(Some),
-            Some("v3") => return serve(&*self.index()?, JSON, headers).map(Some),
+            Some("v2") => return self.answer_v2(headers, custom).map(Some),
+            Some("v3") => {
+                let index = match custom.index(self)? {
+                    Some(index) => index,
+                    None => self.index()?,
+                };
+                return serve(&index, JSON, headers).map(Some);
+            }
             Some(below) => below,
             None => return Ok(None),
         };
@@ -37,7 +50,13 @@ impl Documents {
         if accepted(headers, &[JSON]).is_none() {
             return Ok(Some(not_acceptable()));
         }
-        let Some(document) = self.v3(name)? else { return Ok(None) };
+        let document = match self.v3(name)? {
+            Some(document) => document,
+            None => match custom.v3(name)? {
+                Some(document) => document,
+                None => return Ok(None),
+            },
+        };
         match hash.filter(|hash| !hash.is_empty()) {
             None => serve(&document, JSON, headers).map(Some),
             Some(hash) if hash == document.etag => {
@@ -59,12 +78,17 @@ impl Documents {
         }
     }
 
-    fn answer_v2(&self, headers: &HeaderMap) -> io::Result<Response<Bytes>> {
-        match accepted(headers, &[JSON, PROTOBUF_V2, PROTOBUF_V2_OLD]) {
-            Some(JSON) => serve(&*self.v2()?, JSON, headers),
-            Some(_) => serve(&*self.v2_protobuf()?, PROTOBUF_V2, headers),
-            None => Ok(not_acceptable()),
-        }
+    fn answer_v2(&self, headers: &HeaderMap, custom: &dyn CustomDocuments) -> io::Result<Response<Bytes>> {
+        let Some(accepted) = accepted(headers, &[JSON, PROTOBUF_V2, PROTOBUF_V2_OLD]) else {
+            return Ok(not_acceptable());
+        };
+        let protobuf = accepted != JSON;
+        let document = match custom.v2(self, protobuf)? {
+            Some(document) => document,
+            None if protobuf => self.v2_protobuf()?,
+            None => self.v2()?,
+        };
+        serve(&document, if protobuf { PROTOBUF_V2 } else { JSON }, headers)
     }
 }
 

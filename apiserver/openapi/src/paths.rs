@@ -238,7 +238,7 @@ impl Paths<'_> {
             _ => self.placed(self.parameters.list(), None),
         };
         operation.media_types = MediaTypes::Watchable;
-        operation.answer = Answer::Definition(format!("{}List", self.resource.ty.name));
+        operation.answer = Answer::Definition(self.resource.list_definition());
         operation
     }
 

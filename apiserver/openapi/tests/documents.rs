@@ -1,11 +1,30 @@
 //! The documents of a small table: pinned schemas, and the answers to requests.
 
-use apiserver_openapi::{Documents, Resource, Subresource, parse};
+use std::sync::Arc;
+
+use apiserver_openapi::{CustomDocuments, Document, Documents, Resource, Subresource, parse};
 use apiserver_schema::Ref;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Value, json};
 
 const ALL: [&str; 8] = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+
+/// A server without custom resources.
+struct NoCustom;
+
+impl CustomDocuments for NoCustom {
+    fn index(&self, _: &Documents) -> std::io::Result<Option<Arc<Document>>> {
+        Ok(None)
+    }
+
+    fn v3(&self, _: &str) -> std::io::Result<Option<Arc<Document>>> {
+        Ok(None)
+    }
+
+    fn v2(&self, _: &Documents, _: bool) -> std::io::Result<Option<Arc<Document>>> {
+        Ok(None)
+    }
+}
 
 fn resource(group: &str, kind: &str, plural: &str, subresources: Vec<Subresource>) -> Resource {
     Resource {
@@ -17,6 +36,7 @@ fn resource(group: &str, kind: &str, plural: &str, subresources: Vec<Subresource
         verbs: ALL.to_vec(),
         ty: Ref::Static(apiserver_schema::builtin(group, "v1", kind).expect("a built-in kind")),
         subresources,
+        custom: None,
     }
 }
 
@@ -130,7 +150,8 @@ fn operations_are_named_as_upstream_names_them() {
 fn a_document_is_found_by_its_hash() {
     let documents = documents();
     let headers = HeaderMap::new();
-    let get = |path: &str, hash: Option<&str>, headers: &HeaderMap| documents.answer(path, hash, headers).unwrap();
+    let get =
+        |path: &str, hash: Option<&str>, headers: &HeaderMap| documents.answer(path, hash, headers, &NoCustom).unwrap();
     let index = get("/openapi/v3", None, &headers).unwrap();
     let index: Value = serde_json::from_slice(index.body()).unwrap();
     let url = index["paths"]["apis/apps/v1"]["serverRelativeURL"].as_str().unwrap();
@@ -155,7 +176,7 @@ fn the_accept_header_chooses_the_form() {
         let mut headers = HeaderMap::new();
         headers.insert("accept", HeaderValue::from_static(accept));
         headers.insert("accept-encoding", HeaderValue::from_static(encoding));
-        documents.answer(path, None, &headers).unwrap().unwrap()
+        documents.answer(path, None, &headers, &NoCustom).unwrap().unwrap()
     };
     let json = answer("/openapi/v2", "application/json;q=0.5, text/html", "");
     assert_eq!(json.headers()["content-type"], "application/json");

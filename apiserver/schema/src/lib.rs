@@ -10,6 +10,7 @@ pub mod json;
 pub mod protobuf;
 pub mod quantity;
 mod row;
+pub mod structural;
 #[rustfmt::skip]
 mod tables;
 pub mod time;

@@ -36,11 +36,23 @@ pub static SCHEMAORSTRINGARRAY_S: Shape = Shape::SchemaOr(SchemaOr::StringArray)
 pub static LIST_OF_STRING_S: Shape = list(&STRING_S);
 
 pub const fn object(name: &'static str, fields: &'static [Field]) -> Type {
-    Type { name: Cow::Borrowed(name), fields: Cow::Borrowed(fields), atomic: false, preserve_unknown: false }
+    Type {
+        name: Cow::Borrowed(name),
+        fields: Cow::Borrowed(fields),
+        atomic: false,
+        preserve_unknown: false,
+        structural: None,
+    }
 }
 
 pub const fn atomic_object(name: &'static str, fields: &'static [Field]) -> Type {
-    Type { name: Cow::Borrowed(name), fields: Cow::Borrowed(fields), atomic: true, preserve_unknown: false }
+    Type {
+        name: Cow::Borrowed(name),
+        fields: Cow::Borrowed(fields),
+        atomic: true,
+        preserve_unknown: false,
+        structural: None,
+    }
 }
 
 pub const fn o(ty: &'static Type) -> Shape {

@@ -5,6 +5,8 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use crate::structural::Node;
+
 /// A part of the schema: static for built-in types, shared for those compiled at run time.
 pub enum Ref<T: 'static> {
     Static(&'static T),
@@ -39,6 +41,9 @@ pub struct Type {
     pub atomic: bool,
     /// Fields not in `fields` are kept (custom resources with `x-kubernetes-preserve-unknown-fields`).
     pub preserve_unknown: bool,
+    /// The structural schema of a custom resource. Where it is there, it says all: objects are maps as they were
+    /// sent, and `fields` is empty.
+    pub structural: Option<Arc<Node>>,
 }
 
 /// One field of an object type.
@@ -148,6 +153,17 @@ impl fmt::Debug for Type {
 }
 
 impl Type {
+    /// The type of a custom resource.
+    pub fn custom(name: String, node: Arc<Node>) -> Type {
+        Type {
+            name: Cow::Owned(name),
+            fields: Cow::Borrowed(&[]),
+            atomic: node.atomic_map,
+            preserve_unknown: true,
+            structural: Some(node),
+        }
+    }
+
     /// The kind or Go type name: the last segment of the definition name.
     pub fn short_name(&self) -> &str {
         self.name.rsplit('.').next().unwrap_or(&self.name)

@@ -37,6 +37,11 @@ pub const UNAUTHENTICATED: &str = "system:unauthenticated";
 pub const MASTERS: &str = "system:masters";
 
 impl User {
+    /// The server itself.
+    pub fn of_server() -> User {
+        User { name: "system:apiserver".to_owned(), groups: vec![MASTERS.to_owned()], ..User::default() }
+    }
+
     pub fn is_in(&self, group: &str) -> bool {
         self.groups.iter().any(|own| own == group)
     }

@@ -298,7 +298,7 @@ async fn ensure_as(server: &Server, group: &str, resource: &str, wanted: &Value,
     }
     let mut wanted = wanted.clone();
     if let Some(served) = server.served(group, resource) {
-        own(&served.resource, &mut wanted, manager);
+        own(server, &served.resource, &mut wanted, manager);
     }
     object::set_meta(&mut wanted, "uid", Some(uuid::Uuid::new_v4().to_string().into()));
     object::set_meta(&mut wanted, "creationTimestamp", Some(object::now()));
@@ -308,11 +308,11 @@ async fn ensure_as(server: &Server, group: &str, resource: &str, wanted: &Value,
 }
 
 /// Notes in `managedFields` that the fields of a new object are a manager's.
-fn own(resource: &Resource, object: &mut Value, manager: &str) {
+fn own(server: &Server, resource: &Resource, object: &mut Value, manager: &str) {
     let api_version = object["apiVersion"].as_str().unwrap_or_default().to_owned();
     let (_, version) = split_api_version(&api_version);
     let Some(version) = resource.version(version) else { return };
-    let ownership = Ownership::new(resource, &api_version, "");
+    let ownership = Ownership::new(server, resource, &api_version, "");
     let of = server_side::Resource {
         schema: &version.ty,
         api_version: &api_version,

@@ -97,7 +97,10 @@ pub fn group_or_version(context: &Context) -> Result<Response<Body>> {
         return answer(context, "", "APIGroup", &tree);
     }
     let mut resources = Vec::new();
-    for served in context.server.all() {
+    let groups = context.server.custom.now();
+    let custom = groups.groups.get(info.group.as_str());
+    let custom = custom.map(|group| group.rows(&info.version)).unwrap_or_default();
+    for served in context.server.all().iter().chain(custom) {
         let resource = &served.resource;
         if resource.group != info.group || resource.version(&info.version).is_none() {
             continue;
@@ -150,6 +153,16 @@ fn named_groups(context: &Context) -> Vec<(String, Vec<String>)> {
             if !groups[index].1.iter().any(|name| *name == version.name) {
                 groups[index].1.push(version.name.to_string());
             }
+        }
+    }
+    for (name, group) in &context.server.custom.now().groups {
+        let versions: Vec<String> = group.versions().iter().map(ToString::to_string).collect();
+        if versions.is_empty() {
+            continue;
+        }
+        match groups.iter_mut().find(|(group, _)| group == name) {
+            Some((_, known)) => known.extend(versions),
+            None => groups.push((name.to_string(), versions)),
         }
     }
     groups
@@ -225,7 +238,43 @@ fn wants_aggregated(context: &Context) -> Option<Encoding> {
 
 /// The aggregated document: everything in one answer, with an ETag.
 fn aggregated(context: &Context, core: bool, encoding: Encoding) -> Response<Body> {
+    let custom = context.server.custom.now();
+    let kept = !core && encoding != Encoding::Protobuf;
+    let known = context.server.custom.aggregated.lock().clone();
+    let bytes = match known {
+        Some((generation, bytes)) if kept && generation == custom.generation => bytes,
+        _ => {
+            let bytes = bytes::Bytes::from(aggregated_document(context, core, encoding));
+            if kept {
+                *context.server.custom.aggregated.lock() = Some((custom.generation, bytes.clone()));
+            }
+            bytes
+        }
+    };
+    let content_type = match encoding {
+        Encoding::Protobuf => AGGREGATED_PROTOBUF,
+        _ => AGGREGATED,
+    };
+    let tag = format!("\"{}\"", Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02X}")).collect::<String>());
+    let known = context.headers.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok()) == Some(tag.as_str());
+    let mut response = if known {
+        body::response(StatusCode::NOT_MODIFIED, content_type, "")
+    } else {
+        body::response(StatusCode::OK, content_type, bytes)
+    };
+    let headers = response.headers_mut();
+    if let Ok(tag) = HeaderValue::from_str(&tag) {
+        headers.insert(ETAG, tag);
+    }
+    headers.insert(VARY, HeaderValue::from_static("Accept"));
+    headers.insert(http::header::CACHE_CONTROL, HeaderValue::from_static("public"));
+    response
+}
+
+/// The aggregated document of the core group, or of all others.
+fn aggregated_document(context: &Context, core: bool, encoding: Encoding) -> Vec<u8> {
     let groups = if core { vec![(String::new(), vec!["v1".to_owned()])] } else { named_groups(context) };
+    let custom = context.server.custom.now();
     let items: Vec<Value> = groups
         .iter()
         .map(|(group, versions)| {
@@ -237,6 +286,7 @@ fn aggregated(context: &Context, core: bool, encoding: Encoding) -> Response<Bod
                         .all()
                         .iter()
                         .filter(|served| served.resource.group == *group && served.resource.version(version).is_some())
+                        .chain(custom.groups.get(group.as_str()).map(|group| group.rows(version)).unwrap_or_default())
                         .map(|served| aggregated_resource(&served.resource))
                         .collect();
                     resources.sort_by(|a, b| a["resource"].as_str().cmp(&b["resource"].as_str()));
@@ -262,32 +312,20 @@ fn aggregated(context: &Context, core: bool, encoding: Encoding) -> Response<Bod
         }
         None => bytes = tree.to_string().into_bytes(),
     }
-    let content_type = match encoding {
-        Encoding::Protobuf => AGGREGATED_PROTOBUF,
-        _ => AGGREGATED,
-    };
-    let tag = format!("\"{}\"", Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02X}")).collect::<String>());
-    let known = context.headers.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok()) == Some(tag.as_str());
-    let mut response = if known {
-        body::response(StatusCode::NOT_MODIFIED, content_type, "")
-    } else {
-        body::response(StatusCode::OK, content_type, bytes)
-    };
-    let headers = response.headers_mut();
-    if let Ok(tag) = HeaderValue::from_str(&tag) {
-        headers.insert(ETAG, tag);
-    }
-    headers.insert(VARY, HeaderValue::from_static("Accept"));
-    headers.insert(http::header::CACHE_CONTROL, HeaderValue::from_static("public"));
-    response
+    bytes
 }
 
 fn aggregated_resource(resource: &Resource) -> Value {
     let scope = if resource.namespaced { "Namespaced" } else { "Cluster" };
     let kind = |group: &str, version: &str, kind: &str| json!({"group": group, "version": version, "kind": kind});
+    // Upstream leaves group and version of built-in kinds to the reader.
+    let response = match resource.hooks.custom() {
+        Some(custom) => (resource.group.as_str(), custom.version().name.as_str()),
+        None => ("", ""),
+    };
     let mut tree = json!({
         "resource": resource.plural,
-        "responseKind": kind("", "", &resource.kind),
+        "responseKind": kind(response.0, response.1, &resource.kind),
         "scope": scope,
         "singularResource": resource.singular,
         "verbs": resource.verbs.0,
@@ -305,7 +343,10 @@ fn aggregated_resource(resource: &Resource) -> Value {
             let name = if subresource.kind.is_empty() { resource.kind.as_str() } else { subresource.kind };
             json!({
                 "subresource": subresource.name,
-                "responseKind": kind(subresource.group, subresource.version, name),
+                "responseKind": match subresource.group {
+                    "" => kind(response.0, response.1, name),
+                    group => kind(group, subresource.version, name),
+                },
                 "verbs": subresource.verbs,
             })
         })

@@ -391,11 +391,9 @@ impl Drop for WatchGuard {
 
 /// Whether a request of a resource is one that the server has a route for.
 fn is_served(server: &Server, info: &RequestInfo) -> bool {
-    server.served(&info.group, &info.resource).is_some_and(|served| {
-        let resource = &served.resource;
-        resource.version(&info.version).is_some()
-            && (info.subresource.is_empty() || resource.subresource(&info.subresource).is_some())
-    })
+    server
+        .serving(&info.group, &info.version, &info.resource)
+        .is_some_and(|served| info.subresource.is_empty() || served.resource.subresource(&info.subresource).is_some())
 }
 
 /// The paths that are no resources and are counted all the same, as the label names them.

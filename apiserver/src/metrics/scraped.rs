@@ -61,7 +61,7 @@ impl Scraped {
     /// Reads everything anew.
     pub async fn read(&self, server: &Server) {
         for served in server.all() {
-            let Some(objects) = &served.objects else { continue };
+            let Some(objects) = served.objects() else { continue };
             let resource = &served.resource;
             let stats = objects.cache.stats();
             let labels = [resource.group.as_str(), resource.plural.as_str()];

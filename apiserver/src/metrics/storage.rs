@@ -54,6 +54,7 @@ impl Stores {
 }
 
 /// What may be asked of the store about one resource's objects.
+#[derive(Clone)]
 pub struct Operations {
     pub create: Operation,
     pub update: Operation,
@@ -62,6 +63,7 @@ pub struct Operations {
 }
 
 /// One kind of request of the store.
+#[derive(Clone)]
 pub struct Operation {
     total: IntCounter,
     errors: IntCounter,

@@ -10,6 +10,7 @@ use apiserver_schema::json;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::apiextensions::PrinterColumn;
 use crate::request::Query;
 use crate::resources::{Resource, split_api_version};
 use crate::status::{Result, Status};
@@ -38,8 +39,11 @@ pub mod scale;
 mod scheduling;
 mod storage;
 
-pub use column::Column;
 use column::{CREATED_AT, NAME};
+pub use column::{CREATION, Column};
+
+/// The type of a column's definition.
+const COLUMN: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.TableColumnDefinition";
 
 /// How one kind is shown.
 pub struct Printer {
@@ -190,6 +194,9 @@ struct Table<'a> {
 
 impl Table<'_> {
     fn make(&self, objects: &[Value], meta: &str) -> Vec<u8> {
+        if let Some(custom) = self.resource.hooks.custom() {
+            return self.custom(&custom.version().columns, objects, meta);
+        }
         let printer = printer(&self.resource.group, &self.resource.kind);
         let mut out = Vec::with_capacity(4096);
         out.extend_from_slice(br#"{"kind":"Table","apiVersion":""#);
@@ -212,6 +219,48 @@ impl Table<'_> {
                 out.push(b',');
             }
             self.row(printer, object, &mut out);
+        }
+        out.extend_from_slice(b"]}");
+        out
+    }
+
+    /// The table of a custom resource: its name, and the columns of its definition.
+    fn custom(&self, columns: &[PrinterColumn], objects: &[Value], meta: &str) -> Vec<u8> {
+        let definitions: Vec<Value> = std::iter::once(json!({
+            "name": "Name", "type": "string", "format": "name", "description": NAME.description, "priority": 0,
+        }))
+        .chain(columns.iter().map(|column| column.definition()))
+        .collect();
+        let mut out =
+            format!(r#"{{"kind":"Table","apiVersion":"{}","metadata":{meta},"columnDefinitions":"#, self.api_version())
+                .into_bytes();
+        if self.columns {
+            out.push(b'[');
+            for (index, definition) in definitions.iter().enumerate() {
+                if index > 0 {
+                    out.push(b',');
+                }
+                match apiserver_schema::builtin_by_name(COLUMN) {
+                    Some(ty) => json::encode(ty, definition, &mut out),
+                    None => json::encode_untyped(definition, &mut out),
+                }
+            }
+            out.push(b']');
+        } else {
+            out.extend_from_slice(b"null");
+        }
+        out.extend_from_slice(br#","rows":["#);
+        for (index, object) in objects.iter().enumerate() {
+            if index > 0 {
+                out.push(b',');
+            }
+            let name = std::iter::once(object["metadata"]["name"].clone());
+            let cells = name.chain(columns.iter().map(|column| column.cell(object, self.now))).collect();
+            out.extend_from_slice(br#"{"cells":"#);
+            json::encode_untyped(&Value::Array(cells), &mut out);
+            out.extend_from_slice(br#","object":"#);
+            self.object(object, &mut out);
+            out.push(b'}');
         }
         out.extend_from_slice(b"]}");
         out

@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use crate::admission::{self, Attributes, Kind, Operation};
+use crate::apiextensions::at;
 use crate::body::{self, Body, Expected, FieldValidation};
 use crate::context::{Context, Target, WriteOptions};
 use crate::negotiate::{self, Form};
@@ -28,13 +29,20 @@ pub async fn serve(context: &Context, target: &Target, request: Request<Incoming
         let key = objects.key(&context.info.namespace, &context.info.name);
         let (found, _) =
             objects.cached(&key)?.ok_or_else(|| Status::not_found(target.group_resource(), &context.info.name))?;
-        return answer(context, &scale_of(&found));
+        let found = target.judged(&context.server, found).await?;
+        if let Some(scale) = target.custom().and_then(|custom| custom.version().scale.as_ref())
+            && at(&found, &scale.spec_replicas).is_none()
+        {
+            let path = format!(".{}", scale.spec_replicas.join("."));
+            return Err(Status::internal(format!("the spec replicas field {path:?} does not exist")));
+        }
+        return answer(context, &scale_of(target, &found));
     }
     let bytes = body::read(request.into_body()).await?;
     let options = context.write_options()?;
     let change = ScaleChange { context, target, options: &options, bytes: &bytes, named: Mutex::new(false) };
     let changed = verbs::change(context, target, &options, &change).await?;
-    answer(context, &scale_of(&changed.object))
+    answer(context, &scale_of(target, &changed.object))
 }
 
 fn answer(context: &Context, scale: &Value) -> Result<Response<Body>> {
@@ -49,8 +57,26 @@ fn answer(context: &Context, scale: &Value) -> Result<Response<Body>> {
 }
 
 /// The scale of an object.
-fn scale_of(object: &Value) -> Value {
+fn scale_of(target: &Target, object: &Value) -> Value {
     let metadata = &object["metadata"];
+    let (replicas, status) = match target.custom().and_then(|custom| custom.version().scale.as_ref()) {
+        Some(scale) => {
+            let number = |path: &[String]| at(object, path).and_then(Value::as_i64).unwrap_or_default();
+            let selector = at(object, &scale.label_selector).filter(|_| !scale.label_selector.is_empty());
+            let mut status = json!({"replicas": number(&scale.status_replicas)});
+            if let Some(selector) = selector.and_then(Value::as_str) {
+                status["selector"] = selector.into();
+            }
+            (number(&scale.spec_replicas), status)
+        }
+        None => (
+            object["spec"]["replicas"].as_i64().unwrap_or_default(),
+            json!({
+                "replicas": object["status"]["replicas"].as_i64().unwrap_or_default(),
+                "selector": selector(&object["spec"]["selector"]),
+            }),
+        ),
+    };
     json!({
         "kind": "Scale",
         "apiVersion": "autoscaling/v1",
@@ -61,11 +87,8 @@ fn scale_of(object: &Value) -> Value {
             "resourceVersion": metadata["resourceVersion"],
             "creationTimestamp": metadata["creationTimestamp"],
         },
-        "spec": {"replicas": object["spec"]["replicas"].as_i64().unwrap_or_default()},
-        "status": {
-            "replicas": object["status"]["replicas"].as_i64().unwrap_or_default(),
-            "selector": selector(&object["spec"]["selector"]),
-        },
+        "spec": {"replicas": replicas},
+        "status": status,
     })
 }
 
@@ -114,8 +137,15 @@ impl Change for ScaleChange<'_> {
     async fn make(&self, old: Option<&Value>) -> Result<Value> {
         let old = old.ok_or_else(|| Status::not_found(self.target.group_resource(), &self.context.info.name))?;
         let versions = ownership::scale_versions(self.target.resource());
-        let mapping: Vec<_> = versions.iter().map(|(version, path)| (version.as_str(), *path)).collect();
-        let mut live = scale_of(old);
+        let paths: Vec<(&str, Option<Vec<&str>>)> = versions
+            .iter()
+            .map(|(version, path)| {
+                (version.as_str(), path.as_ref().map(|path| path.iter().map(|name| &**name).collect()))
+            })
+            .collect();
+        let mapping: Vec<(&str, Option<&[&str]>)> =
+            paths.iter().map(|(version, path)| (*version, path.as_deref())).collect();
+        let mut live = scale_of(self.target, old);
         let owners = server_side::to_scale(old["metadata"].get("managedFields"), &mapping).map_err(Status::internal)?;
         object::set_meta(&mut live, "managedFields", owners);
         let mut scale = self.written(&live)?;
@@ -148,7 +178,13 @@ impl Change for ScaleChange<'_> {
         }
         admission::validate(&attributes, &scale).await?;
         let mut object = old.clone();
-        object::set(&mut object, &["spec", "replicas"], replicas);
+        match self.target.custom().and_then(|custom| custom.version().scale.as_ref()) {
+            Some(scale) => {
+                let path: Vec<&str> = scale.spec_replicas.iter().map(String::as_str).collect();
+                object::set(&mut object, &path, replicas);
+            }
+            None => object::set(&mut object, &["spec", "replicas"], replicas),
+        }
         let version = object::meta(&scale, "resourceVersion");
         let asked = if version.is_empty() { object::meta(old, "resourceVersion") } else { version };
         object::set_meta(&mut object, "resourceVersion", Some(asked.into()));

@@ -91,7 +91,8 @@ pub async fn create_object(
             target.convert_from_storage(&mut object);
             return Ok(object);
         }
-        match objects.create(&objects.key(&namespace, &name), &object).await {
+        let stored = target.stored(&context.server, &object).await?;
+        match objects.create(&objects.key(&namespace, &name), &stored).await {
             Ok(Created::Done(revision)) => {
                 let mut object = objects.written(&objects.key(&namespace, &name), object, revision)?;
                 object::set_meta(&mut object, "resourceVersion", Some(revision.to_string().into()));

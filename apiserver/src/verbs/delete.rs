@@ -198,6 +198,7 @@ pub async fn delete_object(
         let Some((old, revision)) = current else {
             return Err(Status::not_found(target.group_resource(), name));
         };
+        let old = target.judged(&context.server, old).await?;
         if !live && check_preconditions(target, &old, name, options).is_err() {
             current = objects.read(&key).await?;
             live = true;
@@ -230,7 +231,10 @@ pub async fn delete_object(
                     _ => Deleted::Done(answer(last(target, old), revision)),
                 });
             }
-            Marked::Pending(object) => objects.replace(&key, object, revision).await?,
+            Marked::Pending(object) => {
+                let stored = target.stored(&context.server, object).await?;
+                objects.replace(&key, &stored, revision).await?
+            }
             Marked::Now => objects.remove(&key, revision).await?,
         };
         match (outcome, marked) {
@@ -284,6 +288,9 @@ enum Marked {
 fn mark(target: &Target, old: &Value, options: &DeleteOptions) -> Marked {
     let resource = target.resource();
     let mut object = old.clone();
+    if !object::is_terminating(old) && resource.hooks.begin_deletion(&mut object) {
+        return Marked::Pending(object);
+    }
     let finalizers = finalizers(old, options, resource.hooks.orphans_dependents());
     object::set_meta(&mut object, "finalizers", (!finalizers.is_empty()).then(|| finalizers.clone().into()));
     // A namespace is held by its own list of finalizers too.

@@ -35,6 +35,12 @@ pub async fn get(context: &Context, target: &Target) -> Result<Response<Body>> {
     let namespace = if target.resource().namespaced { context.info.namespace.as_str() } else { "" };
     let key = objects.key(namespace, &context.info.name);
     match objects.cache.get(&key) {
+        Some(object) if target.asks_webhook() => {
+            let tree = objects.cached(&key)?.map(|(tree, _)| tree);
+            let tree = tree.ok_or_else(|| Status::not_found(target.group_resource(), object.name()))?;
+            let tree = target.judged(&context.server, tree).await?;
+            respond::object(context, target, tree, http::StatusCode::OK)
+        }
         Some(object) => respond::cached(context, target, &object),
         None => Err(Status::not_found(target.group_resource(), &context.info.name)),
     }

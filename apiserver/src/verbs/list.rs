@@ -60,7 +60,7 @@ pub async fn list(context: &Context, target: &Target) -> Result<Response<Body>> 
     let start = page.start.as_deref();
     let found = contents.list(&selection, start);
     let Some(limit) = limit else {
-        return respond::list(context, target, found, ListMeta { revision, ..ListMeta::default() });
+        return respond::list(context, target, found, ListMeta { revision, ..ListMeta::default() }).await;
     };
     let mut found = found.peekable();
     let mut items = Vec::with_capacity(limit.min(1024));
@@ -87,7 +87,7 @@ pub async fn list(context: &Context, target: &Target) -> Result<Response<Body>> 
             Contents::Stored(..) => found.count() as i64,
         });
     }
-    respond::list(context, target, items.into_iter(), meta)
+    respond::list(context, target, items.into_iter(), meta).await
 }
 
 /// Where the objects of a list come from.

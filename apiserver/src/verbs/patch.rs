@@ -35,7 +35,14 @@ pub async fn patch(context: &Context, target: &Target, bytes: &Bytes) -> Result<
 }
 
 async fn patch_object(context: &Context, target: &Target, bytes: &Bytes) -> Result<write::Changed> {
-    let kind = kind(context)?;
+    let kind = match kind(context) {
+        // Custom resources have no strategies.
+        Err(_) | Ok(Kind::Strategic) if target.custom().is_some() => {
+            let types = "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml";
+            return Err(Status::unsupported_media_type(types));
+        }
+        kind => kind?,
+    };
     let options = context.write_options()?;
     if kind == Kind::Apply {
         if context.query.get("fieldManager").unwrap_or_default().is_empty() {
@@ -257,8 +264,13 @@ impl Patch<'_> {
             api_version: &api_version,
             kind: &self.target.resource().kind,
             subresource: &self.context.info.subresource,
-            custom: false,
-            versions: &Ownership::new(self.target.resource(), &api_version, &self.context.info.subresource),
+            custom: self.target.custom().is_some(),
+            versions: &Ownership::new(
+                &self.context.server,
+                self.target.resource(),
+                &api_version,
+                &self.context.info.subresource,
+            ),
         };
         let time = object::now();
         let writer = Writer { manager: &self.options.manager, time: time.as_str().unwrap_or_default() };

@@ -21,6 +21,7 @@ use crate::printers::{self, IncludeObject};
 use crate::resources::api_version;
 use crate::respond::{self, forms};
 use crate::selection::Selection;
+use crate::server::Server;
 use crate::status::{Result, Status};
 
 /// How many events one wake-up may write.
@@ -29,6 +30,9 @@ const BATCH: usize = 256;
 pub async fn watch(context: &Context, target: &Target) -> Result<Response<Body>> {
     let accepted =
         negotiate::accept(&context.headers, Offer { protobuf: true, forms: true, tables: true, watch: true })?;
+    if target.custom().is_some() && accepted.form == Form::Object && accepted.encoding == Encoding::Protobuf {
+        return Err(Status::not_marshalable("*unstructured.Unstructured"));
+    }
     let selection = Selection::read(context, target)?;
     let objects = target.objects()?;
     objects.ready().await?;
@@ -77,7 +81,8 @@ pub async fn watch(context: &Context, target: &Target) -> Result<Response<Body>>
     let mut response = match watcher {
         Ok(watcher) => {
             let metrics = context.server.metrics.requests.watch_started(target, &context.info);
-            let frames = frames(watcher, framer, deadline, end_of_initial, bookmarks, metrics);
+            let frames =
+                frames(watcher, framer, deadline, end_of_initial, bookmarks, metrics, Arc::clone(&context.server));
             Response::new(body::stream(frames.take_until(stopping.cancelled_owned())))
         }
         // Upstream answers a watch that is too old with one event, once the watch has begun.
@@ -128,36 +133,47 @@ fn frames(
     end_of_initial: bool,
     bookmarks: bool,
     metrics: crate::metrics::requests::WatchGuard,
+    server: Arc<Server>,
 ) -> impl futures::Stream<Item = Bytes> + Send {
     // One timer for the whole watch: one for each event would be most of what an event costs.
     let end = Box::pin(tokio::time::sleep_until(deadline));
     let state = Some((watcher, framer, Vec::with_capacity(8), metrics, end));
-    futures::stream::unfold(state, move |state| async move {
-        let (mut watcher, mut framer, mut items, metrics, mut end) = state?;
-        loop {
-            items.clear();
-            let outcome = tokio::select! {
-                biased;
-                outcome = watcher.next_batch(&mut items, BATCH) => outcome,
-                () = &mut end => return None,
-            };
-            match outcome {
-                Ok(()) => {}
-                Err(WatchError::Closed) => return None,
-                Err(WatchError::Expired(expired)) => {
-                    let status = Status::expired(format!("too old resource version ({})", expired.oldest));
-                    return Some((framer.error(&status), None));
+    futures::stream::unfold(state, move |state| {
+        let server = Arc::clone(&server);
+        async move {
+            let (mut watcher, mut framer, mut items, metrics, mut end) = state?;
+            loop {
+                items.clear();
+                let outcome = tokio::select! {
+                    biased;
+                    outcome = watcher.next_batch(&mut items, BATCH) => outcome,
+                    () = &mut end => return None,
+                };
+                match outcome {
+                    Ok(()) => {}
+                    Err(WatchError::Closed) => return None,
+                    Err(WatchError::Expired(expired)) => {
+                        let status = Status::expired(format!("too old resource version ({})", expired.oldest));
+                        return Some((framer.error(&status), None));
+                    }
                 }
-            }
-            let mut chunk = framer.batch(&items, end_of_initial, bookmarks);
-            metrics.sent(&chunk);
-            match chunk.len() {
-                0 => {}
-                1 => return chunk.pop().map(|frame| (frame, Some((watcher, framer, items, metrics, end)))),
-                _ => {
-                    let mut joined = BytesMut::with_capacity(chunk.iter().map(Bytes::len).sum());
-                    chunk.iter().for_each(|frame| joined.extend_from_slice(frame));
-                    return Some((joined.freeze(), Some((watcher, framer, items, metrics, end))));
+                let mut chunk = if framer.target.asks_webhook() {
+                    match framer.converted(&server, &items, end_of_initial, bookmarks).await {
+                        Ok(chunk) => chunk,
+                        Err(status) => return Some((framer.error(&status), None)),
+                    }
+                } else {
+                    framer.batch(&items, end_of_initial, bookmarks)
+                };
+                metrics.sent(&chunk);
+                match chunk.len() {
+                    0 => {}
+                    1 => return chunk.pop().map(|frame| (frame, Some((watcher, framer, items, metrics, end)))),
+                    _ => {
+                        let mut joined = BytesMut::with_capacity(chunk.iter().map(Bytes::len).sum());
+                        chunk.iter().for_each(|frame| joined.extend_from_slice(frame));
+                        return Some((joined.freeze(), Some((watcher, framer, items, metrics, end))));
+                    }
                 }
             }
         }
@@ -220,13 +236,52 @@ impl Framer {
         respond::frame(Encoding::Protobuf, kind, &enveloped)
     }
 
+    /// [`Framer::batch`] where a webhook must be asked to convert the objects.
+    async fn converted(
+        &mut self,
+        server: &Server,
+        items: &[WatchItem],
+        end_of_initial: bool,
+        bookmarks: bool,
+    ) -> Result<Vec<Bytes>> {
+        let objects: Vec<Arc<Object>> = items
+            .iter()
+            .filter_map(|item| match item {
+                WatchItem::Initial(object) => Some(Arc::clone(object)),
+                WatchItem::Event(event) => Some(Arc::clone(event.object())),
+                _ => None,
+            })
+            .collect();
+        let mut converted = self.target.converted(server, &objects).await?.into_iter();
+        let mut frames = Vec::with_capacity(items.len());
+        for item in items {
+            let kind = match item {
+                WatchItem::Initial(_) => "ADDED",
+                WatchItem::Event(event) => event.kind().as_str(),
+                _ => {
+                    frames.extend(self.batch(std::slice::from_ref(item), end_of_initial, bookmarks));
+                    continue;
+                }
+            };
+            if let Some(tree) = converted.next() {
+                let json = self.target.encoded(&tree).into();
+                frames.extend(self.private_of(kind, json));
+            }
+        }
+        Ok(frames)
+    }
+
     /// A frame in a form that is made for this watch alone.
     fn private(&mut self, kind: &str, object: &Object) -> Option<Bytes> {
         let json = respond::json_of(&self.target, object).ok()?;
+        self.private_of(kind, json)
+    }
+
+    fn private_of(&mut self, kind: &str, json: Bytes) -> Option<Bytes> {
         let (form, api_version, form_kind) = match self.accepted.form {
             Form::Object => (json, self.target.api_version(), self.served.resource.kind.to_string()),
             Form::Metadata { v1beta1, .. } => (
-                respond::partial_metadata(&json, v1beta1).ok()?.into(),
+                respond::partial_metadata(&json, v1beta1, self.target.custom().is_some()).ok()?.into(),
                 if v1beta1 { "meta.k8s.io/v1beta1" } else { "meta.k8s.io/v1" }.to_owned(),
                 "PartialObjectMetadata".to_owned(),
             ),

@@ -16,6 +16,7 @@ use crate::context::{Context, Target, WriteOptions};
 use crate::field::{ErrorList, Path};
 use crate::resources::hooks::Request;
 use crate::resources::ownership::Ownership;
+use crate::server::Server;
 use crate::status::{Result, Status};
 use crate::storage::Replaced;
 use crate::verbs::create;
@@ -132,6 +133,13 @@ async fn attempt(
     let objects = target.objects()?;
     let name = context.info.name.as_str();
     let subresource = context.info.subresource.as_str();
+    let raw = old;
+    // Built-in objects are judged as they are stored.
+    let judged = match target.custom() {
+        Some(_) => Some(target.judged(&context.server, raw.clone()).await?),
+        None => None,
+    };
+    let old = judged.as_ref().unwrap_or(raw);
     let mut old_in_version = Cow::Borrowed(old);
     if !target.is_storage_version() {
         target.convert_from_storage(old_in_version.to_mut());
@@ -167,15 +175,16 @@ async fn attempt(
         target.convert_from_storage(&mut object);
         return Ok(Attempt::Done(object));
     }
+    let stored = target.stored(&context.server, &object).await?;
     // The last finalizer of an object being deleted is gone: the update is its end.
     let outcome = if is_finished(&object) {
         objects.remove(key, revision).await
-    } else if same(target, &object, old) {
+    } else if same(target, &stored, raw) {
         target.convert_from_storage(&mut object);
         object::set_meta(&mut object, "resourceVersion", Some(revision.to_string().into()));
         return Ok(Attempt::Same(object));
     } else {
-        objects.replace(key, &object, revision).await
+        objects.replace(key, &stored, revision).await
     };
     match outcome {
         Ok(Replaced::Done(revision)) => {
@@ -294,6 +303,14 @@ fn is_finished(object: &Value) -> bool {
 /// Whether storing the object, whose version is the old one's, would change nothing.
 fn same(target: &Target, object: &Value, old: &Value) -> bool {
     let Some(storage) = &target.resource().storage else { return false };
+    if target.custom().is_some() {
+        let bare = |value: &Value| {
+            let mut value = value.clone();
+            object::set_meta(&mut value, "resourceVersion", None);
+            value
+        };
+        return bare(object) == bare(old);
+    }
     json::same(&storage.ty, object, old)
 }
 
@@ -305,19 +322,26 @@ pub fn track_update(
     object: &mut Value,
     options: &WriteOptions,
 ) {
-    track(target, &context.info.subresource, old, object, &options.manager);
+    track(&context.server, target, &context.info.subresource, old, object, &options.manager);
 }
 
 /// Notes in `managedFields` which fields a manager set through a subresource.
-pub fn track(target: &Target, subresource: &str, old: Option<&Value>, object: &mut Value, manager: &str) {
+pub fn track(
+    server: &Server,
+    target: &Target,
+    subresource: &str,
+    old: Option<&Value>,
+    object: &mut Value,
+    manager: &str,
+) {
     let api_version = target.api_version();
     let resource = server_side::Resource {
         schema: &target.version.ty,
         api_version: &api_version,
         kind: &target.resource().kind,
         subresource,
-        custom: false,
-        versions: &Ownership::new(target.resource(), &api_version, subresource),
+        custom: target.custom().is_some(),
+        versions: &Ownership::new(server, target.resource(), &api_version, subresource),
     };
     let time = object::now();
     let writer = Writer { manager, time: time.as_str().unwrap_or_default() };

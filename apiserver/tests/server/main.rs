@@ -8,6 +8,7 @@ mod apply;
 mod bodies;
 mod clients;
 mod crud;
+mod custom_resources;
 mod forms;
 mod lifecycle;
 mod lists;

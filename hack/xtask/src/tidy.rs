@@ -41,6 +41,7 @@ const EDGES: &[(&str, &[&str])] = &[
         "apiserver",
         &[
             "apiserver-apply",
+            "apiserver-cel",
             "apiserver-openapi",
             "apiserver-quota",
             "apiserver-schema",

@@ -340,8 +340,13 @@ fn arbitrary_values_are_atomic() {
 #[test]
 fn objects_without_schema_merge_maps_and_replace_lists() {
     let mut server = Server::new();
-    server.schema =
-        Arc::new(Type { name: "x".into(), fields: Vec::new().into(), atomic: false, preserve_unknown: true });
+    server.schema = Arc::new(Type {
+        name: "x".into(),
+        fields: Vec::new().into(),
+        atomic: false,
+        preserve_unknown: true,
+        structural: None,
+    });
     server.apply("a", T1, config(json!({"map": {"a": 1, "b": {"c": 2}}, "list": [1, 2]})));
     let want = r#"a Apply 1: {"f:spec":{"f:list":_,"f:map":{".":_,"f:a":_,"f:b":{".":_,"f:c":_}}}}"#;
     assert_eq!(server.managers(), [want.replace(r#""f:spec":{"#, r#""f:spec":{".":_,"#)]);
@@ -376,7 +381,8 @@ fn custom_resources_own_their_structs() {
     use apiserver_schema::{Omit, Shape};
     // Nothing of a custom resource is there unless it was sent.
     let optional = |name, shape| apiserver_schema::Field { omit: Omit::Empty, pointer: true, ..field(name, shape) };
-    let any = Type { name: "Any".into(), fields: Vec::new().into(), atomic: false, preserve_unknown: true };
+    let any =
+        Type { name: "Any".into(), fields: Vec::new().into(), atomic: false, preserve_unknown: true, structural: None };
     let spec = vec![
         optional("replicas", Shape::Int64),
         optional("strategy", object("Strategy", vec![optional("type", Shape::String)])),

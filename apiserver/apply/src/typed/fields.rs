@@ -40,7 +40,7 @@ fn walk(place: Place<'_>, value: &Value) -> (bool, FieldSet) {
             for (name, member) in value.as_object().into_iter().flatten() {
                 let (leaf, children) = walk(members.place(name), member);
                 let empty = member.is_null() || member.as_object().is_some_and(|map| map.is_empty());
-                let member = leaf || empty || members.field(name).is_none();
+                let member = leaf || empty || members.declared(name).is_none();
                 nodes.push(FieldNode { element: PathElement::field(name), member, children });
             }
         }
@@ -54,10 +54,10 @@ pub(crate) fn with_named_fields(place: Option<Place<'_>>, set: &FieldSet) -> Fie
     let nodes = set.nodes().iter().map(|node| {
         let mut member = node.member;
         let below = match (&node.element, &atom) {
-            (PathElement::Field(name), Some(Atom::Map(members))) => match members.field(name) {
-                Some(field) => {
+            (PathElement::Field(name), Some(Atom::Map(members))) => match members.declared(name) {
+                Some(place) => {
                     member |= !node.children.is_empty();
-                    Some(Place::Field(field))
+                    Some(place)
                 }
                 None => members.others,
             },

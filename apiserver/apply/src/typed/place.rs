@@ -1,5 +1,8 @@
 //! A place in the schema, and how values there are merged.
 
+use std::sync::LazyLock;
+
+use apiserver_schema::structural::{Node, NodeType};
 use apiserver_schema::{Field, ListType, MapType, Shape, Type};
 use serde_json::{Map, Value};
 use smol_str::SmolStr;
@@ -13,6 +16,8 @@ pub(crate) enum Place<'s> {
     Field(&'s Field),
     /// An element of a list or map.
     Element(&'s Shape),
+    /// A place in a custom resource.
+    Node(&'s Node),
     /// Below something without schema: maps are merged, lists are atomic.
     Deduced,
     /// Inside an arbitrary value, which is atomic.
@@ -44,6 +49,8 @@ pub(crate) struct List<'s> {
 #[derive(Clone, Copy)]
 pub(crate) struct Members<'s> {
     pub fields: Option<&'s Type>,
+    /// The place in a custom resource, and whether it is a resource itself.
+    pub node: Option<(&'s Node, bool)>,
     /// Where members that are no declared field belong; `None` when there may be none.
     pub others: Option<Place<'s>>,
     pub atomic: bool,
@@ -64,7 +71,11 @@ impl<'s> Place<'s> {
     /// How `value` is merged here.
     pub fn atom(self, value: Option<&Value>) -> (Atom<'s>, Deduction) {
         match self {
-            Place::Type(ty) => (Atom::Map(Members::of(ty, ty.atomic)), Deduction::Fixed),
+            Place::Type(ty) => match &ty.structural {
+                Some(node) => (Atom::Map(Members::of_node(node, true)), Deduction::Fixed),
+                None => (Atom::Map(Members::of(ty, ty.atomic)), Deduction::Fixed),
+            },
+            Place::Node(node) => of_node(node, value),
             Place::Field(field) => {
                 of_shape(&field.shape, &field.list_type, field.map_type, field.name == GRANULAR.0, value)
             }
@@ -80,6 +91,12 @@ impl<'s> Place<'s> {
     }
 }
 
+/// The type of all metadata, that of custom resources included.
+static OBJECT_META: LazyLock<&'static Type> = LazyLock::new(|| {
+    apiserver_schema::builtin_by_name("io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta")
+        .expect("the tables have the type of all metadata")
+});
+
 /// The one field of the API whose map type undoes the atomicity of its type (of a PersistentVolume), and the type.
 /// The tables of types cannot say so: there a field is either atomic or as its type.
 const GRANULAR: (&str, &str) = ("claimRef", "io.k8s.api.core.v1.ObjectReference");
@@ -94,9 +111,9 @@ fn of_shape<'s>(
     let atomic = map_type == MapType::Atomic;
     let atom = match shape {
         Shape::Object(ty) => Atom::Map(Members::of(ty, atomic || ty.atomic && !(granular && ty.name == GRANULAR.1))),
-        Shape::Map(element) => Atom::Map(Members { fields: None, others: Some(Place::Element(element)), atomic }),
+        Shape::Map(element) => Atom::Map(Members { others: Some(Place::Element(element)), ..Members::none(atomic) }),
         Shape::List(element) => Atom::List(List { kind: list_type, element: Place::Element(element) }),
-        Shape::FieldsV1 => Atom::Map(Members { fields: None, others: Some(Place::Deduced), atomic }),
+        Shape::FieldsV1 => Atom::Map(Members { others: Some(Place::Deduced), ..Members::none(atomic) }),
         Shape::Raw => return free(Place::Untyped, true, value),
         Shape::SchemaOr(_) => return free(Place::Deduced, false, value),
         Shape::Bool => Atom::Scalar(Scalar::Boolean),
@@ -107,8 +124,27 @@ fn of_shape<'s>(
     (atom, Deduction::Fixed)
 }
 
+/// A place in a custom resource; where nothing is said of the type, the value tells it.
+fn of_node<'s>(node: &'s Node, value: Option<&Value>) -> (Atom<'s>, Deduction) {
+    let atom = match node.ty {
+        NodeType::Any if node.properties.is_empty() && node.element.is_none() => {
+            return free(Place::Deduced, false, value);
+        }
+        NodeType::Any | NodeType::Object => Atom::Map(Members::of_node(node, false)),
+        NodeType::Array => {
+            let element = node.element.as_deref().map_or(Place::Deduced, Place::Node);
+            Atom::List(List { kind: node.list_type(), element })
+        }
+        NodeType::String => Atom::Scalar(Scalar::String),
+        NodeType::Integer | NodeType::Number => Atom::Scalar(Scalar::Numeric),
+        NodeType::Boolean => Atom::Scalar(Scalar::Boolean),
+        NodeType::IntOrString => Atom::Scalar(Scalar::Any),
+    };
+    (atom, Deduction::Fixed)
+}
+
 fn free<'s>(place: Place<'s>, atomic: bool, value: Option<&Value>) -> (Atom<'s>, Deduction) {
-    let map = Atom::Map(Members { fields: None, others: Some(place), atomic });
+    let map = Atom::Map(Members { others: Some(place), ..Members::none(atomic) });
     match value {
         None | Some(Value::Null) => (map, Deduction::Open),
         Some(Value::Object(_)) => (map, Deduction::Map),
@@ -122,25 +158,45 @@ fn free<'s>(place: Place<'s>, atomic: bool, value: Option<&Value>) -> (Atom<'s>,
 impl<'s> Members<'s> {
     fn of(ty: &'s Type, atomic: bool) -> Members<'s> {
         let open = ty.preserve_unknown || ty.fields.is_empty();
-        Members { fields: Some(ty), others: open.then_some(Place::Deduced), atomic }
+        Members { fields: Some(ty), others: open.then_some(Place::Deduced), ..Members::none(atomic) }
     }
 
-    /// The declared field of that name.
-    pub fn field(&self, name: &str) -> Option<&'s Field> {
-        self.fields.and_then(|ty| ty.field(name))
+    fn of_node(node: &'s Node, resource: bool) -> Members<'s> {
+        let others = match &node.element {
+            Some(element) => Some(Place::Node(element)),
+            None => (node.preserve_unknown || node.open || (node.properties.is_empty() && !resource))
+                .then_some(Place::Deduced),
+        };
+        Members { node: Some((node, resource || node.embedded)), others, ..Members::none(node.atomic_map) }
+    }
+
+    fn none(atomic: bool) -> Members<'s> {
+        Members { fields: None, node: None, others: None, atomic }
+    }
+
+    /// Where the declared member of that name belongs.
+    pub fn declared(&self, name: &str) -> Option<Place<'s>> {
+        if let Some(ty) = self.fields {
+            return ty.field(name).map(Place::Field);
+        }
+        let (node, resource) = self.node?;
+        match name {
+            "apiVersion" | "kind" if resource => Some(Place::Element(&Shape::String)),
+            "metadata" if resource => Some(Place::Type(*OBJECT_META)),
+            _ => node.property(name).map(|node| Place::Node(node)),
+        }
     }
 
     /// Where the member of that name belongs; undeclared ones are treated as without schema.
     pub fn place(&self, name: &str) -> Place<'s> {
-        match self.field(name) {
-            Some(field) => Place::Field(field),
-            None => self.others.unwrap_or(Place::Deduced),
-        }
+        self.declared(name).unwrap_or_else(|| self.others.unwrap_or(Place::Deduced))
     }
 
     /// Whether there are no declared fields and the members are without schema.
     pub fn is_untyped(&self) -> bool {
-        self.fields.is_none_or(|ty| ty.fields.is_empty()) && matches!(self.others, Some(Place::Deduced))
+        self.fields.is_none_or(|ty| ty.fields.is_empty())
+            && self.node.is_none_or(|(node, resource)| node.properties.is_empty() && !resource)
+            && matches!(self.others, Some(Place::Deduced))
     }
 }
 
@@ -186,7 +242,11 @@ impl<'s> List<'s> {
     /// The declared default of a key field.
     fn default_of(&self, key: &str) -> Option<Value> {
         let Atom::Map(members) = self.element.any_atom() else { return None };
-        let field = members.field(key)?;
+        let field = match members.declared(key)? {
+            Place::Field(field) => field,
+            Place::Node(node) => return node.default().cloned(),
+            _ => return None,
+        };
         if field.default.is_empty() {
             return super::zero::openapi_default(field);
         }

@@ -28,10 +28,9 @@ fn below(place: Place<'_>, set: &FieldSet) -> Option<FieldSet> {
     let mut out: Option<Vec<FieldNode>> = None;
     for (at, node) in set.nodes().iter().enumerate() {
         let place = match (&atom, &node.element) {
-            (Atom::Map(members), crate::managed_fields::PathElement::Field(name)) => match members.field(name) {
-                Some(field) => Some(Place::Field(field)),
-                None => members.others,
-            },
+            (Atom::Map(members), crate::managed_fields::PathElement::Field(name)) => {
+                members.declared(name).or(members.others)
+            }
             (Atom::List(list), _) => Some(list.element),
             _ => None,
         };

@@ -89,7 +89,7 @@ impl Walker {
     fn members(&mut self, members: Members<'_>, map: &serde_json::Map<String, Value>) {
         let is_root = self.path.is_empty();
         for (name, value) in map {
-            let declared = members.field(name).is_some() || members.others.is_some();
+            let declared = members.declared(name).is_some() || members.others.is_some();
             // The tables of types may leave these two to the envelope.
             let envelope = is_root && (name == "apiVersion" || name == "kind");
             self.path.push(PathElement::field(name));

@@ -57,8 +57,11 @@ type Default = (&'static str, Function);
 type Function = fn(&mut Object);
 type Object = Map<String, Value>;
 
-/// Fills in the defaults of a built-in object in its normalised form. Types of custom resources are left alone.
+/// Fills in the defaults of a built-in object in its normalised form, or of a custom resource.
 pub fn apply(ty: &Type, value: &mut Value) {
+    if let Some(node) = &ty.structural {
+        return crate::structural::default(node, value);
+    }
     if let Value::Object(object) = value {
         walk(ty, object);
     }

@@ -8,6 +8,9 @@ use crate::types::{Field, Omit, SchemaOr, Shape, Type};
 /// Writes an object of this type. Fields that Go always writes are added if absent; members that are no fields
 /// of the type are written only where it preserves them. A value that does not fit its shape is written as it is.
 pub fn encode(ty: &Type, value: &Value, out: &mut Vec<u8>) {
+    if ty.structural.is_some() {
+        return encode_untyped(value, out);
+    }
     match value {
         Value::Object(map) => object(ty, map, out),
         _ => object(ty, &Map::new(), out),

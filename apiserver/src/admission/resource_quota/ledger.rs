@@ -65,7 +65,7 @@ impl Ledger {
         let target = Target { served: std::sync::Arc::clone(served), version };
         let mut changed = quota.object.clone();
         object::set(&mut changed, &["status", "used"], quota.used.to_json());
-        verbs::track_manager(&target, "status", Some(&quota.object), &mut changed, MANAGER);
+        verbs::track_manager(server, &target, "status", Some(&quota.object), &mut changed, MANAGER);
         let key = objects.key(namespace, object::meta(&quota.object, "name"));
         match objects.replace(&key, &changed, quota.revision).await? {
             Replaced::Done(revision) => {

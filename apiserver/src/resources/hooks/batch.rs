@@ -21,8 +21,7 @@ const MAX_MANAGER: usize = 63;
 
 impl Hooks for Job {
     fn selectable_fields(&self) -> &'static [SelectableField] {
-        const FIELDS: &[SelectableField] =
-            &[SelectableField { name: "status.successful", path: "status.succeeded", default: "0" }];
+        const FIELDS: &[SelectableField] = &[SelectableField::at("status.successful", "status.succeeded", "0")];
         FIELDS
     }
 

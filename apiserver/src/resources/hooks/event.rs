@@ -40,7 +40,7 @@ impl Hooks for Event {
             SelectableField::new("involvedObject.fieldPath", ""),
             SelectableField::new("reason", ""),
             SelectableField::new("reportingComponent", ""),
-            SelectableField { name: "source", path: "source.component", default: "" },
+            SelectableField::at("source", "source.component", ""),
             SelectableField::new("type", ""),
         ];
         FIELDS

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use serde_json::Value;
 
+use crate::apiextensions::CustomResource;
 use crate::authn::User;
 use crate::facts::{Facts, SelectableField};
 use crate::field::ErrorList;
@@ -70,8 +71,19 @@ pub struct Request<'a> {
 ///
 /// Source: the strategies in `pkg/registry/*/*/strategy.go`.
 pub trait Hooks: Send + Sync + 'static {
+    /// The custom resource whose hooks these are, if they are.
+    fn custom(&self) -> Option<&CustomResource> {
+        None
+    }
+
+    /// What happens to an object at the first request to delete it, where that is not what happens to all; whether
+    /// it did.
+    fn begin_deletion(&self, _object: &mut Value) -> bool {
+        false
+    }
+
     /// Fields that field selectors may name besides `metadata.name` and `metadata.namespace`.
-    fn selectable_fields(&self) -> &'static [SelectableField] {
+    fn selectable_fields(&self) -> &[SelectableField] {
         &[]
     }
 

@@ -1,0 +1,59 @@
+//! The objects of a custom resource, cached from when they are first asked for.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use apiserver_storage::Store;
+use apiserver_watch_cache::Feed;
+
+use crate::metrics::storage::Operations;
+use crate::resources::{Resource, Storage};
+use crate::storage::ObjectStore;
+
+/// An [`ObjectStore`] that is made when it is first used.
+pub struct LazyStore {
+    feed: Arc<Feed>,
+    store: Arc<dyn Store>,
+    resource: Resource,
+    storage: Storage,
+    operations: Operations,
+    made: OnceLock<ObjectStore>,
+}
+
+impl LazyStore {
+    pub fn new(
+        feed: Arc<Feed>,
+        store: Arc<dyn Store>,
+        resource: Resource,
+        storage: Storage,
+        operations: Operations,
+    ) -> Self {
+        LazyStore { feed, store, resource, storage, operations, made: OnceLock::new() }
+    }
+
+    pub fn get(&self) -> &ObjectStore {
+        self.made.get_or_init(|| {
+            ObjectStore::start(
+                &self.feed,
+                Arc::clone(&self.store),
+                &self.resource,
+                &self.storage,
+                Duration::ZERO,
+                self.operations.clone(),
+            )
+        })
+    }
+
+    /// Ends watches and forgets what is cached, because the definition changed or is gone.
+    pub fn stop(&self) {
+        if let Some(made) = self.made.get() {
+            made.cache.stop();
+        }
+    }
+}
+
+impl Drop for LazyStore {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
