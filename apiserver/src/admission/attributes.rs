@@ -145,9 +145,10 @@ impl<'a> Attributes<'a> {
         self.is("", "pods") && matches!(self.operation, Operation::Create | Operation::Update)
     }
 
-    /// The `apiVersion` in which the trees are.
+    /// The `apiVersion` in which the trees are. Custom resources stay in the request's until they are written.
     pub fn trees_api_version(&self) -> String {
         match &self.target.resource().storage {
+            _ if self.target.custom().is_some() => self.kind.api_version(),
             Some(storage) if self.stored && self.kind.kind == self.target.resource().kind => {
                 storage.api_version.to_string()
             }

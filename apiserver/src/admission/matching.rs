@@ -91,9 +91,13 @@ pub fn seen(rules: &[Rule], equivalent: bool, attributes: &Attributes<'_>) -> Op
     let own_kind = kind.kind == resource.kind;
     let storage = resource.storage.as_ref()?;
     let server = attributes.server();
+    let installed = server.custom.installed(&resource.group, &resource.plural);
+    // What only a webhook can convert is seen in its own version alone.
+    let custom = installed.iter().filter(|custom| custom.definition.webhook.is_none()).flat_map(|custom| &custom.rows);
     let same = server
         .all()
         .iter()
+        .chain(custom)
         .filter(|served| served.resource.storage.as_ref().is_some_and(|other| other.prefix == storage.prefix));
     let others: Vec<_> = same
         .flat_map(|served| served.resource.versions.iter().map(move |version| (&served.resource, version)))

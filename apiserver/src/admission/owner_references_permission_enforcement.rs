@@ -71,11 +71,16 @@ impl Plugin for OwnerReferencesPermissionEnforcement {
         for owner in new {
             let (api_version, kind) = (text(&owner["apiVersion"]), text(&owner["kind"]));
             let (group, version) = split_api_version(api_version);
-            let served = server.all().iter().find(|served| {
-                served.resource.group == group
-                    && served.resource.kind == kind
-                    && served.resource.version(version).is_some()
-            });
+            let served = server
+                .all()
+                .iter()
+                .find(|served| {
+                    served.resource.group == group
+                        && served.resource.kind == kind
+                        && served.resource.version(version).is_some()
+                })
+                .cloned()
+                .or_else(|| server.custom.of_kind(group, version, kind));
             let Some(served) = served else {
                 return Err(attributes.forbidden(
                     object,

@@ -64,6 +64,13 @@ impl CustomResources {
         installed.rows.iter().find(|row| row.resource.version(version).is_some()).cloned()
     }
 
+    /// The row of a kind in a version.
+    pub fn of_kind(&self, group: &str, version: &str, kind: &str) -> Option<Arc<Served>> {
+        let groups = self.groups.load();
+        let mut rows = groups.groups.get(group)?.resources.values().flat_map(|installed| &installed.rows);
+        rows.find(|row| row.resource.kind == kind && row.resource.version(version).is_some()).cloned()
+    }
+
     /// What is installed for a definition.
     pub fn installed(&self, group: &str, resource: &str) -> Option<Arc<Installed>> {
         self.groups.load().groups.get(group)?.resources.get(resource).cloned()

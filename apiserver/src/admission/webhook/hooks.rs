@@ -126,13 +126,12 @@ pub fn ty(attributes: &Attributes<'_>, seen: &Seen) -> Option<Ref<Type>> {
     let (group, version, kind) = &seen.kind;
     let resource = attributes.target.resource();
     if *kind == resource.kind {
-        let server = attributes.server();
-        let served = if *group == resource.group {
-            Some(&attributes.target.served)
-        } else {
-            server.served(group, &seen.resource)
-        };
-        return served.and_then(|served| served.resource.version(version)).map(|version| version.ty.clone());
+        let own = if *group == resource.group { resource.version(version) } else { None };
+        if let Some(own) = own {
+            return Some(own.ty.clone());
+        }
+        let served = attributes.server().serving(group, version, &seen.resource)?;
+        return served.resource.version(version).map(|version| version.ty.clone());
     }
     apiserver_schema::builtin(group, version, kind).map(Ref::Static)
 }
