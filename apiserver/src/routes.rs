@@ -108,7 +108,14 @@ async fn resource(context: &Context, request: Request<Incoming>) -> Result<Respo
     if everywhere && !info.name.is_empty() {
         return Err(Status::no_such_path());
     }
-    if !own.verbs.contains(info.verb)
+    // Discovery shows a definition that is being deleted with fewer verbs, but only creating is refused.
+    let ending = target.custom().is_some_and(|custom| custom.definition.terminating);
+    if ending && info.verb == "create" {
+        let mut refused = not_allowed();
+        refused.message = "create not allowed while custom resource definition is terminating".to_owned();
+        return Err(refused);
+    }
+    if !(own.verbs.contains(info.verb) || ending)
         || *request.method() == Method::HEAD
         || (everywhere && !matches!(info.verb, "list" | "watch"))
     {

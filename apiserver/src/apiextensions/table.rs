@@ -203,7 +203,7 @@ fn row(definition: &Arc<Definition>, at: usize, storage: &Storage) -> Resource {
 
 /// The verbs in the order in which upstream lists those of custom resources.
 const ALL: Verbs = Verbs(&["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"]);
-/// Those of one whose definition is being deleted.
+/// Those that discovery shows of one whose definition is being deleted.
 const TERMINATING: Verbs = Verbs(&["delete", "deletecollection", "get", "list", "watch"]);
 
 /// The order of versions, the most stable and newest first, others after them by name.
@@ -218,22 +218,22 @@ pub fn version_order(a: &str, b: &str) -> Ordering {
     }
 }
 
-/// Major version, stability (alpha 0, beta 1, stable 2) and minor version of `v1beta2`.
-fn parsed(version: &str) -> Option<(u64, u8, u64)> {
+/// Stability (alpha 0, beta 1, stable 2), major and minor version of `v1beta2`.
+fn parsed(version: &str) -> Option<(u8, u64, u64)> {
     let rest = version.strip_prefix('v')?;
     let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
     let number = |text: &str| text.parse().ok().filter(|_| !text.starts_with('0'));
     let major = number(&rest[..end])?;
     let rest = &rest[end..];
     if rest.is_empty() {
-        return Some((major, 2, 0));
+        return Some((2, major, 0));
     }
     let (stability, minor) = match (rest.strip_prefix("alpha"), rest.strip_prefix("beta")) {
         (Some(minor), _) => (0, minor),
         (_, Some(minor)) => (1, minor),
         _ => return None,
     };
-    Some((major, stability, number(minor)?))
+    Some((stability, major, number(minor)?))
 }
 
 #[cfg(test)]

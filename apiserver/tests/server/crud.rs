@@ -110,8 +110,10 @@ async fn every_resource_lives_a_life() {
     let account = json!({"metadata": {"name": "default"}});
     client.post("/api/v1/namespaces/crud/serviceaccounts", &account).await.created();
     let entries = discovered(&client).await;
-    let stored: Vec<_> = entries.into_iter().filter(|entry| entry.is_stored()).collect();
-    assert!(stored.len() >= 60, "{}", stored.len());
+    // Definitions of custom resources are changed by the server itself; they have tests of their own.
+    let still = |entry: &Entry| entry.is_stored() && entry.kind != "CustomResourceDefinition";
+    let stored: Vec<_> = entries.into_iter().filter(still).collect();
+    assert!(stored.len() >= 59, "{}", stored.len());
     let lives = stored.into_iter().map(|entry| {
         let client = client.clone();
         tokio::spawn(async move { life(&client, &entry).await })

@@ -84,7 +84,7 @@ async fn established(client: &Client, definition: &Value) -> Value {
 async fn a_defined_resource_is_served_like_a_built_in_one() {
     let server = Server::start().await;
     let client = server.admin().await;
-    client.get("/apis/example.com/v1").await.is(404);
+    assert_eq!(client.get("/apis/example.com/v1").await.code, 404);
     let crd = established(&client, &definition()).await;
     assert_eq!(crd["status"]["acceptedNames"]["listKind"], "WidgetList");
     assert_eq!(crd["status"]["storedVersions"], json!(["v1"]));
@@ -186,9 +186,9 @@ async fn schemas_are_enforced_in_upstreams_words() {
         [
             r#"spec.color|FieldValueNotSupported|Unsupported value: "blue": supported values: "red", "green""#,
             "spec.name|FieldValueInvalid|Invalid value: \"A\": spec.name in body should match '^[a-z]+$'",
-            "spec.port|FieldValueTypeInvalid|Invalid value: \"number\": spec.port in body must be of type integer,string: \"number\"",
             "spec.ports[1]|FieldValueDuplicate|Duplicate value: {\"name\":\"x\"}",
             "spec.ports[2].name|FieldValueRequired|Required value",
+            "spec.port|FieldValueTypeInvalid|Invalid value: \"number\": spec.port in body must be of type integer,string: \"number\"",
             "spec.replicas|FieldValueInvalid|Invalid value: 11: spec.replicas in body should be less than or equal to 10",
         ]
     );
@@ -222,7 +222,7 @@ async fn schemas_are_enforced_in_upstreams_words() {
     client.send(Method::POST, WIDGETS, "application/vnd.kubernetes.protobuf", body).await.refused(400, "BadRequest");
     let protobuf = client.with("accept", "application/vnd.kubernetes.protobuf");
     assert_eq!(protobuf.get(WIDGETS).await.code.as_u16(), 406);
-    let yaml = "apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: y}\nspec: {color: red}\n";
+    let yaml = "apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: yaml}\nspec: {color: red}\n";
     client.send(Method::POST, WIDGETS, "application/yaml", yaml).await.created();
 }
 
@@ -301,7 +301,7 @@ async fn definitions_are_checked_and_names_are_unique() {
     assert_eq!(conditions[0]["reason"], "ShortNamesConflict");
     assert_eq!(conditions[0]["message"], "\"wd\" is already in use");
     assert_eq!(conditions[1]["reason"], "NotAccepted");
-    client.get("/apis/example.com/v1/gadgets").await.is(404);
+    assert_eq!(client.get("/apis/example.com/v1/gadgets").await.code, 404);
     // Once the names are free the second one gets them.
     client.delete(&format!("{CRDS}/widgets.example.com")).await.ok();
     loop {

@@ -99,8 +99,7 @@ impl Hooks for CertificateSigningRequest {
         if !pem.starts_with(b"-----BEGIN CERTIFICATE REQUEST-----")
             && !pem.starts_with(b"-----BEGIN NEW CERTIFICATE REQUEST-----")
         {
-            let shown = if request.is_empty() { &Value::Null } else { &spec["request"] };
-            errors.invalid(&at.child("request"), shown, "PEM block type must be CERTIFICATE REQUEST");
+            errors.invalid(&at.child("request"), &spec["request"], "PEM block type must be CERTIFICATE REQUEST");
         }
         let (usages, list) = (items(&spec["usages"]), at.child("usages"));
         if usages.is_empty() {
