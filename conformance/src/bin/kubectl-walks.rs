@@ -57,8 +57,7 @@ fn run(flags: &Flags) -> Result<usize> {
     let has_helm = program(&flags.helm).is_ok();
     let recordings = flags.directory.join("recorded").join(&version);
     if flags.against.is_none() && !flags.record && !recordings.is_dir() {
-        println!("kubectl {version} has no recording in {}", recordings.display());
-        return Ok(0);
+        bail!("kubectl {version} has no recording in {}", recordings.display());
     }
     let mut wanted = walks::read(&flags.directory.join("walks"))?;
     wanted.retain(|walk| flags.only.is_empty() || flags.only.contains(&walk.name));
