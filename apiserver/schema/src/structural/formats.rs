@@ -152,14 +152,24 @@ fn is_email(text: &str) -> bool {
         && (domain.split('.').all(atom) || (domain.starts_with('[') && domain.ends_with(']')))
 }
 
+/// As upstream's one expression tells, which is too large for the limit on patterns: label by label.
 fn is_hostname(text: &str) -> bool {
-    if text.len() > 255 {
+    let matches = |class: &str, part: &str| patterns::compile(class).is_ok_and(|pattern| pattern.is_match(part));
+    let plain = |part: &str| matches(r"^[0-9\p{S}\p{L}]+$", part);
+    let mut labels: Vec<&str> = text.split('.').collect();
+    if text.len() > 255 || labels.iter().any(|label| label.len() > 63) {
         return false;
     }
-    let labels = text.split('.');
-    let shape = r"^([a-zA-Z0-9\p{S}\p{L}]((-?[a-zA-Z0-9\p{S}\p{L}]{0,62})?)|([a-zA-Z0-9\p{S}\p{L}](([a-zA-Z0-9-\p{S}\p{L}]{0,61}[a-zA-Z0-9\p{S}\p{L}])?)(\.)){1,}([a-zA-Z\p{L}]){2,63})$";
-    patterns::compile(shape).is_ok_and(|pattern| pattern.is_match(text))
-        && labels.into_iter().all(|label| label.len() <= 63)
+    let last = labels.pop().unwrap_or_default();
+    if labels.is_empty() {
+        // The only hyphen that a single label may have is its second character.
+        let mut rest = last.chars();
+        let first = rest.next().map(String::from).unwrap_or_default();
+        let rest = rest.as_str();
+        return plain(&first) && (matches!(rest, "" | "-") || plain(rest.strip_prefix('-').unwrap_or(rest)));
+    }
+    let is_label = |label: &&str| !label.starts_with('-') && !label.ends_with('-') && plain(&label.replace('-', ""));
+    matches(r"^\p{L}{2,}$", last) && labels.iter().all(is_label)
 }
 
 fn is_isbn10(text: &str) -> bool {
@@ -279,6 +289,12 @@ mod tests {
             ("duration", "1h30m", true),
             ("duration", "x", false),
             ("hostname", "a.example.com", true),
+            ("hostname", "a-b.example.com", true),
+            ("hostname", "a-.example.com", false),
+            ("hostname", "a.example.1", false),
+            ("hostname", "a-b", true),
+            ("hostname", "a-b-c", false),
+            ("hostname", "", false),
             ("k8s-short-name", "a-b", true),
             ("k8s-short-name", "A", false),
         ];
