@@ -105,7 +105,9 @@ async fn resource(context: &Context, request: Request<Incoming>) -> Result<Respo
     }
     // Across all namespaces there is only reading.
     let everywhere = own.namespaced && info.namespace.is_empty();
-    if everywhere && !info.name.is_empty() {
+    // A list or watch has a name by its field selector.
+    let across = matches!(info.verb, "list" | "watch");
+    if everywhere && !info.name.is_empty() && !across {
         return Err(Status::no_such_path());
     }
     // Discovery shows a definition that is being deleted with fewer verbs, but only creating is refused.
@@ -115,10 +117,7 @@ async fn resource(context: &Context, request: Request<Incoming>) -> Result<Respo
         refused.message = "create not allowed while custom resource definition is terminating".to_owned();
         return Err(refused);
     }
-    if !(own.verbs.contains(info.verb) || ending)
-        || *request.method() == Method::HEAD
-        || (everywhere && !matches!(info.verb, "list" | "watch"))
-    {
+    if !(own.verbs.contains(info.verb) || ending) || *request.method() == Method::HEAD || (everywhere && !across) {
         return Err(not_allowed());
     }
     if target.custom().is_none() {

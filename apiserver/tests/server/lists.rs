@@ -89,3 +89,14 @@ async fn revisions_are_honoured() {
     client.get(&format!("{PATH}?resourceVersion=0&resourceVersionMatch=Exact")).await.refused(422, "Invalid");
     client.get(&format!("{PATH}?resourceVersion=-x")).await.refused(400, "BadRequest");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_name_is_selected_in_all_namespaces() {
+    let server = Server::start().await;
+    let client = server.admin().await;
+    client.config_map("wanted", &json!({})).await;
+    client.config_map("other", &json!({})).await;
+    let found = client.get("/api/v1/configmaps?fieldSelector=metadata.name%3Dwanted").await.ok();
+    assert_eq!(names(&found), ["wanted"]);
+    assert_eq!(client.get("/api/v1/configmaps/wanted").await.code, 404);
+}
