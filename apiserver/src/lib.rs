@@ -67,6 +67,9 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
     })
 }
 
+/// How long a server that stops may take to say so in the store.
+const LEAVING: std::time::Duration = std::time::Duration::from_secs(5);
+
 /// A server that is serving.
 pub struct Running {
     /// Where it listens.
@@ -96,7 +99,12 @@ pub async fn start(flags: &Flags, shutdown: CancellationToken) -> anyhow::Result
     let server = server::Server::new(flags).await?;
     tracing::info!(%address, "Serving securely");
     tokio::spawn(apiextensions::run(Arc::clone(&server)));
-    tokio::spawn(bootstrap::run(Arc::clone(&server), address.port()));
-    let serving = tokio::spawn(listen::serve(server, listener, tls, shutdown, flags.shutdown_delay_duration));
+    let keeping = tokio::spawn(bootstrap::run(Arc::clone(&server), address.port()));
+    let serving = listen::serve(server, listener, tls, shutdown, flags.shutdown_delay_duration);
+    let serving = tokio::spawn(async move {
+        serving.await;
+        // The others are to know that this server is gone, unless the store does not take it.
+        let _ = tokio::time::timeout(LEAVING, keeping).await;
+    });
     Ok(Running { address, serving })
 }

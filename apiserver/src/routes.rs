@@ -1,5 +1,6 @@
 //! Which code serves which path.
 
+use apiserver_schema::time;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 
@@ -10,6 +11,7 @@ use crate::{discovery, health, negotiate, openapi, respond, subresources, verbs}
 
 /// Serves a request that is allowed.
 pub async fn route(context: &Context, request: Request<Incoming>) -> Result<Response<Body>> {
+    check_timeout(context)?;
     if context.info.is_resource {
         return resource(context, request).await;
     }
@@ -52,6 +54,19 @@ pub async fn route(context: &Context, request: Request<Incoming>) -> Result<Resp
             discovery::group_or_version(context)
         }
         _ => Ok(body::page_not_found()),
+    }
+}
+
+/// A request that ends by itself may say how long it is worth waiting for; nonsense is refused.
+///
+/// Source: apiserver `pkg/endpoints/filters/request_deadline.go`.
+fn check_timeout(context: &Context) -> Result<()> {
+    let streams = matches!(context.info.subresource.as_str(), "attach" | "exec" | "proxy" | "portforward" | "log");
+    match context.query.get("timeout") {
+        Some(text) if !text.is_empty() && context.info.verb != "watch" && !streams => time::parse_duration(text)
+            .map(drop)
+            .map_err(|why| Status::bad_request(format!("invalid timeout specified in the request URL - {why}"))),
+        _ => Ok(()),
     }
 }
 

@@ -279,7 +279,8 @@ async fn open_store(flags: &Flags) -> anyhow::Result<Arc<dyn Store>> {
 
 /// The address that others reach this machine by: the source of a route to elsewhere.
 fn default_address(bind: IpAddr) -> IpAddr {
-    if !bind.is_unspecified() {
+    // Others cannot reach this server by an address that means themselves.
+    if !bind.is_unspecified() && !bind.is_loopback() {
         return bind;
     }
     // Connecting a datagram socket sends nothing; it only asks the kernel for the route.

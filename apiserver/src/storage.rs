@@ -13,7 +13,7 @@ use smol_str::SmolStr;
 use crate::facts::{self, SelectableField};
 use crate::metrics::storage::Operations;
 use crate::object;
-use crate::resources::{Hooks, Resource, Storage};
+use crate::resources::{Hooks, Resource, Storage, Written};
 use crate::respond;
 use crate::status::{Result, Status};
 
@@ -132,9 +132,11 @@ impl ObjectStore {
         }
     }
 
-    /// A written object as it reads back: protobuf does not tell an empty list from none.
-    pub fn written(&self, key: &str, object: Value, revision: Revision) -> Result<Value> {
+    /// A written object as it reads back: protobuf does not tell an empty list from none, and what was stored without
+    /// a default gets it when it is read.
+    pub fn written(&self, key: &str, mut object: Value, revision: Revision) -> Result<Value> {
         if !is_lossy(&self.format.storage.ty, &object) {
+            defaults::apply(&self.format.storage.ty, &mut object);
             return Ok(object);
         }
         let value = self.format.encode(&object);
@@ -206,6 +208,16 @@ impl Format {
             out.push(b'\n');
             return out.into();
         }
+        let api_version = self.storage.api_version.as_str();
+        match self.storage.written {
+            Written::Protobuf => self.protobuf(api_version, object),
+            Written::ProtobufOf(version) => self.protobuf(version, object),
+            Written::Json => self.written_json(api_version, &self.storage.ty, object),
+            Written::JsonOf(version, ty) => self.written_json(version, ty, object),
+        }
+    }
+
+    fn protobuf(&self, api_version: &str, object: &Value) -> Bytes {
         let message = protobuf::message(&self.storage.ty, object);
         let message = stamped(&message, "").unwrap_or_else(|| {
             let mut stored = object.clone();
@@ -213,7 +225,21 @@ impl Format {
             object::set_meta(&mut stored, "selfLink", None);
             protobuf::message(&self.storage.ty, &stored)
         });
-        respond::enveloped(&self.storage.api_version, &self.kind, &message).into()
+        respond::enveloped(api_version, &self.kind, &message).into()
+    }
+
+    fn written_json(&self, api_version: &str, ty: &Type, object: &Value) -> Bytes {
+        let mut stored = object.clone();
+        if api_version != self.storage.api_version {
+            self.hooks.convert(&mut stored, &self.storage.api_version, api_version);
+        }
+        object::set(&mut stored, &["apiVersion"], api_version);
+        object::set(&mut stored, &["kind"], self.kind.as_str());
+        object::set_meta(&mut stored, "resourceVersion", None);
+        object::set_meta(&mut stored, "selfLink", None);
+        let mut out = json::to_vec(ty, &stored);
+        out.push(b'\n');
+        out.into()
     }
 
     /// A stored value as a tree, its resourceVersion set.
@@ -433,6 +459,28 @@ mod tests {
         let served = served(&format("customresourcedefinitions"), stored);
         assert_eq!(served["apiVersion"], "apiextensions.k8s.io/v1");
         assert_eq!(served["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["type"], "object");
+    }
+
+    #[test]
+    fn each_kind_is_stored_in_upstreams_form() {
+        let stored = |plural: &str, object: Value| format(plural).encode(&object);
+        let service = stored("apiservices", json!({"metadata": {"name": "v1.", "resourceVersion": "7"}}));
+        assert!(service.starts_with(
+            br#"{"kind":"APIService","apiVersion":"apiregistration.k8s.io/v1","metadata":{"name":"v1."}"#
+        ));
+        assert!(service.ends_with(b"}\n"));
+        let definition = stored("customresourcedefinitions", json!({"spec": {"versions": [{"name": "v1"}]}}));
+        assert!(
+            definition
+                .starts_with(br#"{"kind":"CustomResourceDefinition","apiVersion":"apiextensions.k8s.io/v1beta1""#)
+        );
+        let policy = stored("mutatingadmissionpolicies", json!({"metadata": {"name": "p"}}));
+        let envelope = protobuf::decode_envelope(&policy).unwrap();
+        assert_eq!(envelope.api_version, "admissionregistration.k8s.io/v1beta1");
+        assert_eq!(
+            served(&format("mutatingadmissionpolicies"), policy.clone())["apiVersion"],
+            "admissionregistration.k8s.io/v1"
+        );
     }
 
     #[test]

@@ -117,6 +117,18 @@ pub struct Server {
 impl Server {
     /// Starts a program as `kube-apiserver` and waits until it is ready. Its log is `apiserver.log` in the directory.
     pub fn start(program: &Path, keys: &Keys, etcd: &Etcd, directory: &Path, kubectl: &Path) -> Result<Self> {
+        Server::start_on(free_port()?, program, keys, etcd, directory, kubectl)
+    }
+
+    /// [`Server::start`] on a port.
+    pub fn start_on(
+        port: u16,
+        program: &Path,
+        keys: &Keys,
+        etcd: &Etcd,
+        directory: &Path,
+        kubectl: &Path,
+    ) -> Result<Self> {
         fs::create_dir_all(directory)?;
         // A program of many names goes by that of its link.
         let link = directory.join("kube-apiserver");
@@ -124,7 +136,6 @@ impl Server {
             let program = program.canonicalize().with_context(|| program.display().to_string())?;
             std::os::unix::fs::symlink(program, &link)?;
         }
-        let port = free_port()?;
         let mut command = Command::new(&link);
         command.current_dir(directory).args([
             format!("--etcd-servers={}", etcd.endpoint),
@@ -180,7 +191,7 @@ impl Server {
         let output = Command::new(kubectl)
             .arg("--kubeconfig")
             .arg(&self.kubeconfig)
-            .args(["get", "--request-timeout=30s", "--raw", path])
+            .args(["get", "--request-timeout=60s", "--raw", path])
             .output()
             .context("cannot start kubectl")?;
         if !output.status.success() {
@@ -218,7 +229,8 @@ impl Drop for Process {
     }
 }
 
-fn free_port() -> Result<u16> {
+/// A port that nobody has now.
+pub fn free_port() -> Result<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
 

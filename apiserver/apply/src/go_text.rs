@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// The form of `%v`: `map[a:1 b:[x y]]`.
-pub(crate) fn go_value(value: &Value) -> String {
+pub fn go_value(value: &Value) -> String {
     match value {
         Value::Null => "<nil>".to_owned(),
         Value::String(text) => text.clone(),

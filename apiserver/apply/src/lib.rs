@@ -16,3 +16,4 @@ mod typed;
 mod test_types;
 
 pub use error::PatchError;
+pub use go_text::go_value;

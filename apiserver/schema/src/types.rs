@@ -23,6 +23,12 @@ impl<T> Deref for Ref<T> {
     }
 }
 
+impl<T> From<T> for Ref<T> {
+    fn from(value: T) -> Self {
+        Ref::Shared(Arc::new(value))
+    }
+}
+
 impl<T> Clone for Ref<T> {
     fn clone(&self) -> Self {
         match self {

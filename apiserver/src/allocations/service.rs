@@ -13,6 +13,7 @@ use super::Transaction;
 use super::ip_families;
 use super::node_ports::NodePorts;
 use super::service_ports;
+use crate::bootstrap;
 use crate::field::{ErrorList, Path};
 use crate::object;
 use crate::server::Server;
@@ -264,13 +265,11 @@ fn remove(object: &mut Value, field: &str) {
 
 /// Creates the `IPAddress` of an address; false when it exists.
 async fn take_address(server: &Server, service: &Value, address: &str) -> Result<bool> {
-    let ip_address = json!({
+    let mut ip_address = json!({
         "kind": "IPAddress",
         "apiVersion": "networking.k8s.io/v1",
         "metadata": {
             "name": address,
-            "uid": uuid::Uuid::new_v4().to_string(),
-            "creationTimestamp": object::now(),
             "labels": {
                 "ipaddress.kubernetes.io/ip-family": "IPv4",
                 "ipaddress.kubernetes.io/managed-by": "ipallocator.k8s.io",
@@ -282,6 +281,11 @@ async fn take_address(server: &Server, service: &Value, address: &str) -> Result
             "name": object::meta(service, "name"),
         }},
     });
+    if let Some(served) = server.served("networking.k8s.io", "ipaddresses") {
+        bootstrap::own(server, &served.resource, None, &mut ip_address, bootstrap::MANAGER);
+    }
+    object::set_meta(&mut ip_address, "uid", Some(uuid::Uuid::new_v4().to_string().into()));
+    object::set_meta(&mut ip_address, "creationTimestamp", Some(object::now()));
     let objects = server.objects("networking.k8s.io", "ipaddresses")?;
     Ok(matches!(objects.create(&objects.key("", address), &ip_address).await?, Created::Done(_)))
 }

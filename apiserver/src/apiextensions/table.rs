@@ -15,7 +15,7 @@ use smol_str::SmolStr;
 
 use super::{CustomResource, Definition, LazyStore};
 use crate::context::{Served, Stored};
-use crate::resources::{Resource, Storage, Subresource, Verbs, Version};
+use crate::resources::{Resource, Storage, Subresource, Verbs, Version, Written};
 
 /// The custom resources that are served now.
 #[derive(Default)]
@@ -151,6 +151,7 @@ impl Installed {
             prefix: format!("{}/{}", definition.group, definition.plural).into(),
             api_version: version.api_version.clone(),
             ty: version.ty.clone(),
+            written: Written::default(),
         };
         let kept = before.filter(|before| before.definition.contents == definition.contents);
         let stored_row = row(&definition, definition.storage_version, &storage);

@@ -81,6 +81,16 @@ impl Decision {
     }
 }
 
+/// What is known of what a user may do.
+#[derive(Debug, Default)]
+pub struct KnownRules {
+    pub rules: Vec<rbac::Rule>,
+    /// Whether the user may do more.
+    pub incomplete: bool,
+    /// What could not be found out.
+    pub problems: Vec<String>,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
     AlwaysAllow,
@@ -131,6 +141,28 @@ impl Authorization {
             }
         }
         Decision::NoOpinion(reasons.join("\n"))
+    }
+
+    /// What a user may do in a namespace and in the whole cluster, as far as the authorizers can list it.
+    pub fn rules(&self, server: &Server, user: &User, namespace: &str) -> KnownRules {
+        let mut known = KnownRules::default();
+        for mode in &self.modes {
+            match mode {
+                Mode::AlwaysAllow => known.rules.extend(rbac::Rule::everything()),
+                Mode::AlwaysDeny => {}
+                Mode::Node if node::is_node(user) => {
+                    known.incomplete = true;
+                    known.problems.push("node authorizer does not support user rule resolution".to_owned());
+                }
+                Mode::Node => {}
+                Mode::Rbac => {
+                    let (rules, mut problems) = self.rbac.rules_and_problems(server, user, namespace);
+                    known.rules.extend(rules);
+                    known.problems.append(&mut problems);
+                }
+            }
+        }
+        known
     }
 
     pub fn has_rbac(&self) -> bool {

@@ -6,6 +6,7 @@ use apiserver_watch_cache::Scope;
 use serde_json::Value;
 
 use super::{Attributes, Decision};
+use crate::authn::User;
 use crate::server::Server;
 
 const NODES: &str = "system:nodes";
@@ -33,6 +34,11 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
         &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"],
     ),
 ];
+
+/// Whether a user is a node's own.
+pub fn is_node(user: &User) -> bool {
+    user.name.starts_with("system:node:") && user.is_in(NODES)
+}
 
 pub fn decide(server: &Server, attributes: &Attributes<'_>) -> Decision {
     let none = || Decision::NoOpinion(String::new());

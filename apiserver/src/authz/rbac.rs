@@ -37,6 +37,15 @@ fn nullable<'de, D: serde::Deserializer<'de>, T: Deserialize<'de> + Default>(des
 }
 
 impl Rule {
+    /// The rules that allow everything.
+    pub fn everything() -> [Rule; 2] {
+        let all = || vec!["*".to_owned()];
+        [
+            Rule { verbs: all(), api_groups: all(), resources: all(), ..Rule::default() },
+            Rule { verbs: all(), non_resource_urls: all(), ..Rule::default() },
+        ]
+    }
+
     /// Whether the rule allows what is asked.
     pub fn allows(&self, attributes: &Attributes<'_>) -> bool {
         let has = |list: &[String], value: &str| list.iter().any(|item| item == "*" || item == value);
@@ -136,12 +145,7 @@ impl Rbac {
         }
     }
 
-    /// Every rule that a user has in a namespace (and in the whole cluster).
-    pub fn rules(&self, server: &Server, user: &User, namespace: &str) -> Vec<Rule> {
-        self.rules_and_problems(server, user, namespace).0
-    }
-
-    /// Every rule that a user has, and what could not be found out.
+    /// Every rule that a user has in a namespace (and in the whole cluster), and what could not be found out.
     pub fn rules_and_problems(&self, server: &Server, user: &User, namespace: &str) -> (Vec<Rule>, Vec<String>) {
         let (mut rules, mut missing) = (Vec::new(), Vec::new());
         self.visit(server, user, namespace, &mut missing, &mut |rule, _| {

@@ -1,12 +1,14 @@
-//! The APIService of every group and version that this server serves itself.
+//! The APIService of every group and version that this server serves itself, those of custom resources included.
 //!
-//! Source: `pkg/controlplane/apiserver/aggregator.go` (the priorities) and kube-aggregator
-//! `pkg/controllers/autoregister`.
+//! Source: `pkg/controlplane/apiserver/aggregator.go` (the priorities), `pkg/controlplane/controller/crdregistration` and
+//! kube-aggregator `pkg/controllers/autoregister`.
+
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
 use super::ensure;
-use crate::object;
+use crate::object::{self, items, text};
 use crate::server::Server;
 use crate::status::Result;
 use crate::storage::Replaced;
@@ -39,7 +41,8 @@ const PRIORITIES: &[(&str, &str, i64, i64)] = &[
     ("storage.k8s.io", "v1", 16800, 15),
 ];
 
-fn tree((group, version, group_priority, version_priority): &(&str, &str, i64, i64)) -> Value {
+/// `managed` says until when the server keeps it: `onstart`, or `true` for always.
+fn tree((group, version, group_priority, version_priority): &(&str, &str, i64, i64), managed: &str) -> Value {
     let mut spec = json!({
         "version": version, "groupPriorityMinimum": group_priority, "versionPriority": version_priority,
     });
@@ -48,7 +51,7 @@ fn tree((group, version, group_priority, version_priority): &(&str, &str, i64, i
     }
     json!({
         "apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService",
-        "metadata": {"name": format!("{version}.{group}"), "labels": {AUTOMANAGED: "onstart"}},
+        "metadata": {"name": format!("{version}.{group}"), "labels": {AUTOMANAGED: managed}},
         "spec": spec,
         "status": {"conditions": [{
             "type": "Available", "status": "True", "lastTransitionTime": object::now(),
@@ -60,7 +63,7 @@ fn tree((group, version, group_priority, version_priority): &(&str, &str, i64, i
 /// Makes what is missing, and puts right what still has the label. Once at start: what is deleted later stays away.
 pub async fn make(server: &Server) -> Result<()> {
     for row in PRIORITIES {
-        let wanted = tree(row);
+        let wanted = tree(row, "onstart");
         ensure(server, GROUP, "apiservices", &wanted).await?;
         let objects = server.objects(GROUP, "apiservices")?;
         let key = objects.key("", object::meta(&wanted, "name"));
@@ -75,6 +78,35 @@ pub async fn make(server: &Server) -> Result<()> {
                 Replaced::Changed(object, revision) => Some((object, revision)),
                 Replaced::Done(_) | Replaced::Gone => None,
             };
+        }
+    }
+    Ok(())
+}
+
+/// Makes those of the versions that definitions of custom resources serve, and takes away those that none serves.
+pub async fn keep(server: &Server) -> Result<()> {
+    let definitions = server.list_cached("apiextensions.k8s.io", "customresourcedefinitions")?;
+    let mut wanted = BTreeMap::new();
+    for definition in &definitions {
+        let group = text(&definition["spec"]["group"]);
+        for version in items(&definition["spec"]["versions"]).iter().filter(|version| version["served"] == true) {
+            let version = text(&version["name"]);
+            if !PRIORITIES.iter().any(|row| row.0 == group && row.1 == version) {
+                wanted.insert(format!("{version}.{group}"), tree(&(group, version, 1000, 100), "true"));
+            }
+        }
+    }
+    for service in wanted.values() {
+        ensure(server, GROUP, "apiservices", service).await?;
+    }
+    let objects = server.objects(GROUP, "apiservices")?;
+    for service in server.list_cached(GROUP, "apiservices")? {
+        let name = object::meta(&service, "name");
+        if service["metadata"]["labels"][AUTOMANAGED] == "true" && !wanted.contains_key(name) {
+            let key = objects.key("", name);
+            if let Some((_, revision)) = objects.cached(&key)? {
+                objects.remove(&key, revision).await?;
+            }
         }
     }
     Ok(())

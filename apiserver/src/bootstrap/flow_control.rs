@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 
-use super::ensure_as;
+use super::{apply_status, ensure_as};
 use crate::object::{self, items, text};
 use crate::server::Server;
 use crate::status::Result;
@@ -18,6 +18,7 @@ const GROUP: &str = "flowcontrol.apiserver.k8s.io";
 /// Says whether a spec is the server's to keep up to date.
 const AUTOUPDATE: &str = "apf.kubernetes.io/autoupdate-spec";
 const PRODUCER: &str = "api-priority-and-fairness-config-producer-v1";
+const CONSUMER: &str = "api-priority-and-fairness-config-consumer-v1";
 /// Objects that may not be otherwise than they are.
 const MANDATORY: [&str; 2] = ["catch-all", "exempt"];
 
@@ -46,7 +47,7 @@ pub async fn keep(server: &Server) -> Result<()> {
         if kind == "PriorityLevelConfiguration" {
             object["status"] = json!({});
         }
-        ensure_as(server, GROUP, plural(kind), &object, PRODUCER).await?;
+        ensure_as(server, GROUP, plural(kind), &object, PRODUCER, Value::Null).await?;
         put_right(server, kind, name, &wanted["spec"]).await?;
     }
     dangling(server).await
@@ -95,20 +96,16 @@ async fn dangling(server: &Server) -> Result<()> {
             );
             ("True", "NotFound", message)
         };
-        change(server, "flowschemas", object::meta(&schema, "name"), |object| {
+        apply_status(server, GROUP, "flowschemas", object::meta(&schema, "name"), CONSUMER, |object| {
             let conditions = items(&object["status"]["conditions"]);
             let own = conditions.iter().find(|condition| condition["type"] == "Dangling");
             if own.is_some_and(|own| own["status"] == status && own["reason"] == reason && own["message"] == message) {
-                return false;
+                return None;
             }
-            let mut conditions: Vec<Value> =
-                conditions.iter().filter(|condition| condition["type"] != "Dangling").cloned().collect();
-            conditions.push(json!({
+            Some(json!({"conditions": [{
                 "type": "Dangling", "status": status, "lastTransitionTime": object::now(),
                 "reason": reason, "message": message,
-            }));
-            object::set(object, &["status", "conditions"], conditions);
-            true
+            }]}))
         })
         .await?;
     }

@@ -123,6 +123,11 @@ pub async fn master_leases(server: &Server) -> Result<Vec<String>> {
     if let Outcome::Conflict(_) = server.store.put(&key, bytes.into(), expect, Some(MASTER_LEASE)).await? {
         tracing::debug!("another server renewed the key of this one's address");
     }
+    alive(server).await
+}
+
+/// The addresses of all servers that live.
+async fn alive(server: &Server) -> Result<Vec<String>> {
     let (start, end) = (masters(), prefix_end(&masters()));
     let page = server.store.list(&start..&end, 0, None).await?.value;
     let mut addresses: Vec<String> = Vec::new();
@@ -138,13 +143,13 @@ pub async fn master_leases(server: &Server) -> Result<Vec<String>> {
     Ok(addresses)
 }
 
-/// Takes back that this server lives, when it stops.
-pub async fn leave(server: &Server) -> Result<()> {
+/// Takes back that this server lives, when it stops; answers the addresses of those that still do.
+pub async fn leave(server: &Server) -> Result<Vec<String>> {
     let key = format!("{}{}", masters(), server.options.advertise_address);
     if let Some(stored) = server.store.get(&key, None).await?.value {
         server.store.delete(&key, stored.mod_revision).await?;
     }
-    Ok(())
+    alive(server).await
 }
 
 fn decode(value: &[u8]) -> Option<Value> {

@@ -13,12 +13,16 @@ use crate::resources::{Resource, split_api_version};
 use crate::server::Server;
 use crate::status::Result;
 use crate::storage::{Created, Replaced};
+use crate::verbs::patch::refused_apply;
 
 mod api_services;
 pub mod flow_control;
 mod identity;
 mod policy;
 mod roles;
+
+/// Who the server's own writes are by.
+pub const MANAGER: &str = "kube-apiserver";
 
 /// How often the ports that services have taken are compared with the services, as upstream's.
 const REPAIR_INTERVAL: Duration = Duration::from_secs(180);
@@ -51,7 +55,7 @@ pub async fn run(server: Arc<Server>, port: u16) {
                 continue;
             }
             () = server.stopping.cancelled() => {
-                if let Err(status) = identity::leave(&server).await {
+                if let Err(status) = leave(&server, port).await {
                     tracing::warn!(error = status.message, "this server's address stays known for a while");
                 }
                 return;
@@ -62,6 +66,7 @@ pub async fn run(server: Arc<Server>, port: u16) {
             kubernetes_service(&server, port).await,
             identity.renew(&server, port).await,
             flow_control::keep(&server).await,
+            api_services::keep(&server).await,
         ];
         for outcome in outcomes {
             if let Err(status) = outcome {
@@ -94,18 +99,12 @@ async fn all(server: &Server, identity: &identity::Identity, port: u16) -> Resul
 
 async fn system_namespaces(server: &Server) -> Result<()> {
     for name in ["kube-system", "kube-public", "kube-node-lease", "default"] {
-        ensure(
-            server,
-            "",
-            "namespaces",
-            &json!({
-                "apiVersion": "v1", "kind": "Namespace",
-                "metadata": {"name": name, "labels": {"kubernetes.io/metadata.name": name}},
-                "spec": {"finalizers": ["kubernetes"]},
-                "status": {"phase": "Active"},
-            }),
-        )
-        .await?;
+        let sent = json!({
+            "apiVersion": "v1", "kind": "Namespace",
+            "metadata": {"name": name, "labels": {"kubernetes.io/metadata.name": name}},
+        });
+        let completed = json!({"spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}});
+        ensure_completed(server, "", "namespaces", &sent, completed).await?;
     }
     Ok(())
 }
@@ -122,37 +121,6 @@ async fn rbac(server: &Server) -> Result<()> {
     }
     // All at once: the store commits together what comes together.
     futures::future::try_join_all(writes).await?;
-    aggregate(server).await
-}
-
-/// Fills the roles that are made of others; the aggregation controller keeps them filled.
-async fn aggregate(server: &Server) -> Result<()> {
-    for role in roles::CLUSTER_ROLES.iter().filter(|role| !role.aggregates.is_empty()) {
-        // `admin` is made of what `edit` is made of, and that of `view`: follow the labels all the way down.
-        let mut rules = Vec::new();
-        let mut wanted: Vec<&str> = role.aggregates.to_vec();
-        let mut index = 0;
-        while index < wanted.len() {
-            let label = wanted[index];
-            for part in roles::CLUSTER_ROLES.iter().filter(|part| part.labels.contains(&label)) {
-                let tree = part.tree();
-                for rule in tree["rules"].as_array().into_iter().flatten() {
-                    if !rules.contains(rule) {
-                        rules.push(rule.clone());
-                    }
-                }
-                for label in part.aggregates {
-                    if !wanted.contains(label) {
-                        wanted.push(label);
-                    }
-                }
-            }
-            index += 1;
-        }
-        let mut tree = role.tree();
-        tree["rules"] = Value::Array(rules);
-        reconcile(server, "rbac.authorization.k8s.io", "clusterroles", tree, "rules").await?;
-    }
     Ok(())
 }
 
@@ -186,21 +154,27 @@ async fn priority_classes(server: &Server) -> Result<()> {
 }
 
 async fn service_cidr(server: &Server) -> Result<()> {
+    const GROUP: &str = "networking.k8s.io";
     let range = server.options.service_ranges.addresses.trunc().to_string();
     ensure(
         server,
-        "networking.k8s.io",
+        GROUP,
         "servicecidrs",
         &json!({
             "apiVersion": "networking.k8s.io/v1", "kind": "ServiceCIDR",
             "metadata": {"name": "kubernetes"},
             "spec": {"cidrs": [range]},
-            "status": {"conditions": [{
-                "type": "Ready", "status": "True", "reason": "", "lastTransitionTime": object::now(),
-                "message": "Kubernetes default Service CIDR is ready",
-            }]},
         }),
     )
+    .await?;
+    let ready = json!({"conditions": [{
+        "type": "Ready", "status": "True", "lastTransitionTime": object::now(),
+        "message": "Kubernetes default Service CIDR is ready",
+    }]});
+    apply_status(server, GROUP, "servicecidrs", "kubernetes", "kubernetes-service-cidr-controller", |object| {
+        let conditions = object::items(&object["status"]["conditions"]);
+        conditions.iter().all(|condition| condition["type"] != "Ready").then(|| ready.clone())
+    })
     .await
 }
 
@@ -221,31 +195,38 @@ async fn kubernetes_service(server: &Server, port: u16) -> Result<()> {
         }),
     )
     .await?;
-    ensure(
-        server,
-        "",
-        "services",
-        &json!({
-            "apiVersion": "v1", "kind": "Service",
-            "metadata": {"name": "kubernetes", "namespace": "default",
-                "labels": {"component": "apiserver", "provider": "kubernetes"}},
-            "spec": {
-                "clusterIP": address, "clusterIPs": [address], "type": "ClusterIP", "sessionAffinity": "None",
-                "ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack", "internalTrafficPolicy": "Cluster",
-                "ports": [{"name": "https", "port": 443, "protocol": "TCP", "targetPort": port}],
-            },
-            "status": {"loadBalancer": {}},
-        }),
-    )
-    .await?;
-    let addresses = identity::master_leases(server).await?;
+    let sent = json!({
+        "apiVersion": "v1", "kind": "Service",
+        "metadata": {"name": "kubernetes", "namespace": "default",
+            "labels": {"component": "apiserver", "provider": "kubernetes"}},
+        "spec": {
+            "clusterIP": address, "type": "ClusterIP", "sessionAffinity": "None",
+            "ipFamilyPolicy": "SingleStack", "internalTrafficPolicy": "Cluster",
+            "ports": [{"name": "https", "port": 443, "protocol": "TCP", "targetPort": port}],
+        },
+    });
+    let completed = json!({
+        "spec": {"clusterIPs": [address], "ipFamilies": ["IPv4"]}, "status": {"loadBalancer": {}},
+    });
+    ensure_completed(server, "", "services", &sent, completed).await?;
+    endpoints(server, identity::master_leases(server).await?, port).await
+}
+
+/// Takes this server out of the endpoints of its service, when it stops.
+async fn leave(server: &Server, port: u16) -> Result<()> {
+    let others = identity::leave(server).await?;
+    endpoints(server, others, port).await
+}
+
+/// Makes these addresses the endpoints of `default/kubernetes`.
+async fn endpoints(server: &Server, addresses: Vec<String>, port: u16) -> Result<()> {
     let ports = json!([{"name": "https", "port": port, "protocol": "TCP"}]);
     let ips: Vec<Value> = addresses.iter().map(|address| json!({"ip": address})).collect();
     let endpoints = json!({
         "apiVersion": "v1", "kind": "Endpoints",
         "metadata": {"name": "kubernetes", "namespace": "default",
             "labels": {"endpointslice.kubernetes.io/skip-mirror": "true"}},
-        "subsets": [{"addresses": ips, "ports": ports}],
+        "subsets": if ips.is_empty() { json!([]) } else { json!([{"addresses": ips, "ports": ports}]) },
     });
     reconcile(server, "", "endpoints", endpoints, "subsets").await?;
     let ready: Vec<Value> =
@@ -256,7 +237,7 @@ async fn kubernetes_service(server: &Server, port: u16) -> Result<()> {
             "labels": {"kubernetes.io/service-name": "kubernetes"}},
         "addressType": if server.options.advertise_address.is_ipv4() { "IPv4" } else { "IPv6" },
         "endpoints": ready,
-        "ports": ports,
+        "ports": if addresses.is_empty() { json!([]) } else { ports },
     });
     reconcile(server, "discovery.k8s.io", "endpointslices", slice.clone(), "endpoints").await?;
     reconcile(server, "discovery.k8s.io", "endpointslices", slice, "ports").await
@@ -286,11 +267,29 @@ async fn client_authority(server: &Server) -> Result<()> {
 
 /// Creates an object unless it exists.
 async fn ensure(server: &Server, group: &str, resource: &str, wanted: &Value) -> Result<()> {
-    ensure_as(server, group, resource, wanted, "kube-apiserver").await
+    ensure_as(server, group, resource, wanted, MANAGER, Value::Null).await
+}
+
+/// Creates an object unless it exists, with fields that are nobody's: the server completes them in any new object.
+async fn ensure_completed(
+    server: &Server,
+    group: &str,
+    resource: &str,
+    wanted: &Value,
+    completed: Value,
+) -> Result<()> {
+    ensure_as(server, group, resource, wanted, MANAGER, completed).await
 }
 
 /// Creates an object, whose fields then belong to a manager, unless it exists.
-async fn ensure_as(server: &Server, group: &str, resource: &str, wanted: &Value, manager: &str) -> Result<()> {
+async fn ensure_as(
+    server: &Server,
+    group: &str,
+    resource: &str,
+    wanted: &Value,
+    manager: &str,
+    completed: Value,
+) -> Result<()> {
     let objects = server.objects(group, resource)?;
     let key = objects.key(object::meta(wanted, "namespace"), object::meta(wanted, "name"));
     if objects.cache.get(&key).is_some() {
@@ -298,7 +297,14 @@ async fn ensure_as(server: &Server, group: &str, resource: &str, wanted: &Value,
     }
     let mut wanted = wanted.clone();
     if let Some(served) = server.served(group, resource) {
-        own(server, &served.resource, &mut wanted, manager);
+        own(server, &served.resource, None, &mut wanted, manager);
+    }
+    if let Value::Object(parts) = completed {
+        for (part, fields) in parts {
+            for (field, value) in fields.as_object().into_iter().flatten() {
+                object::set(&mut wanted, &[&part, field], value.clone());
+            }
+        }
     }
     object::set_meta(&mut wanted, "uid", Some(uuid::Uuid::new_v4().to_string().into()));
     object::set_meta(&mut wanted, "creationTimestamp", Some(object::now()));
@@ -307,8 +313,8 @@ async fn ensure_as(server: &Server, group: &str, resource: &str, wanted: &Value,
     }
 }
 
-/// Notes in `managedFields` that the fields of a new object are a manager's.
-fn own(server: &Server, resource: &Resource, object: &mut Value, manager: &str) {
+/// Notes in `managedFields` that what is new or changed in an object is a manager's.
+pub fn own(server: &Server, resource: &Resource, old: Option<&Value>, object: &mut Value, manager: &str) {
     let api_version = object["apiVersion"].as_str().unwrap_or_default().to_owned();
     let (_, version) = split_api_version(&api_version);
     let Some(version) = resource.version(version) else { return };
@@ -323,7 +329,54 @@ fn own(server: &Server, resource: &Resource, object: &mut Value, manager: &str) 
     };
     let time = object::now();
     let writer = server_side::Writer { manager, time: time.as_str().unwrap_or_default() };
-    server_side::update(&of, None, object, writer);
+    server_side::update(&of, old, object, writer);
+}
+
+/// Applies a status to an object of the cluster as a manager, if there is something to say of the object as it is.
+async fn apply_status(
+    server: &Server,
+    group: &str,
+    resource: &str,
+    name: &str,
+    manager: &str,
+    status: impl Fn(&Value) -> Option<Value> + Send + Sync,
+) -> Result<()> {
+    let objects = server.objects(group, resource)?;
+    let Some(served) = server.served(group, resource) else { return Ok(()) };
+    let resource = &served.resource;
+    let key = objects.key("", name);
+    let mut current = match objects.cached(&key)? {
+        Some(current) => Some(current),
+        None => objects.read(&key).await?,
+    };
+    while let Some((object, revision)) = current {
+        let Some(status) = status(&object) else { return Ok(()) };
+        let api_version = object["apiVersion"].as_str().unwrap_or_default().to_owned();
+        let (_, version) = split_api_version(&api_version);
+        let Some(version) = resource.version(version) else { return Ok(()) };
+        let config = json!({
+            "apiVersion": api_version, "kind": resource.kind, "metadata": {"name": name}, "status": status,
+        });
+        let merged = {
+            let ownership = Ownership::new(server, resource, &api_version, "status");
+            let of = server_side::Resource {
+                schema: &version.ty,
+                api_version: &api_version,
+                kind: &resource.kind,
+                subresource: "status",
+                custom: false,
+                versions: &ownership,
+            };
+            let time = object::now();
+            let writer = server_side::Writer { manager, time: time.as_str().unwrap_or_default() };
+            server_side::apply(&of, Some(&object), &config, writer, true).map_err(refused_apply)?
+        };
+        current = match objects.replace(&key, &merged, revision).await? {
+            Replaced::Changed(object, revision) => Some((object, revision)),
+            Replaced::Done(_) | Replaced::Gone => None,
+        };
+    }
+    Ok(())
 }
 
 /// Creates an object, or makes one field of it what it must be. For lists that means: nothing is missing.
@@ -336,9 +389,17 @@ async fn reconcile(server: &Server, group: &str, resource: &str, wanted: Value, 
         None => objects.read(&key).await?,
     };
     while let Some((mut existing, revision)) = current {
+        let before = existing.clone();
         let protected = existing["metadata"]["annotations"]["rbac.authorization.kubernetes.io/autoupdate"] == "false";
         if protected || !complete(&mut existing[field], &wanted[field], group == "rbac.authorization.k8s.io") {
             return Ok(());
+        }
+        if let Some(served) = server.served(group, resource) {
+            own(server, &served.resource, Some(&before), &mut existing, MANAGER);
+            let generation = object::int(&before["metadata"]["generation"]);
+            if served.resource.generation && generation > 0 {
+                object::set_meta(&mut existing, "generation", Some((generation + 1).into()));
+            }
         }
         current = match objects.replace(&key, &existing, revision).await? {
             Replaced::Changed(object, revision) => Some((object, revision)),

@@ -4,8 +4,8 @@
 
 use apiserver_schema::Ref;
 
-use super::hooks;
-use super::{Resource, Storage, Subresource, Verbs, Version, api_version};
+use super::hooks::{self, custom_resource_definition_v1beta1 as definition_v1beta1};
+use super::{Resource, Storage, Subresource, Verbs, Version, Written, api_version};
 
 /// Every built-in resource.
 pub fn resources() -> Vec<Resource> {
@@ -81,6 +81,7 @@ pub fn resources() -> Vec<Resource> {
         cluster("apiregistration.k8s.io", &["v1"], "APIService", "apiservices")
             .categories(&["api-extensions"])
             .stored("apiregistration.k8s.io/apiservices")
+            .written(Written::Json)
             .status()
             .conditional_update(),
         namespaced("apps", &["v1"], "ControllerRevision", "controllerrevisions").stored("controllerrevisions"),
@@ -185,6 +186,7 @@ pub fn resources() -> Vec<Resource> {
         cluster("admissionregistration.k8s.io", &["v1"], "MutatingAdmissionPolicy", "mutatingadmissionpolicies")
             .categories(&["api-extensions"])
             .stored("mutatingadmissionpolicies")
+            .written(Written::ProtobufOf("admissionregistration.k8s.io/v1beta1"))
             .generation()
             .conditional_update(),
         cluster(
@@ -195,6 +197,7 @@ pub fn resources() -> Vec<Resource> {
         )
         .categories(&["api-extensions"])
         .stored("mutatingadmissionpolicybindings")
+        .written(Written::ProtobufOf("admissionregistration.k8s.io/v1beta1"))
         .generation()
         .conditional_update(),
         cluster(
@@ -237,6 +240,7 @@ pub fn resources() -> Vec<Resource> {
             .short(&["crd", "crds"])
             .categories(&["api-extensions"])
             .stored("apiextensions.k8s.io/customresourcedefinitions")
+            .written(Written::JsonOf(definition_v1beta1::VERSION, &definition_v1beta1::TYPE))
             .status()
             .generation()
             .conditional_update(),
@@ -327,7 +331,16 @@ impl Resource {
             prefix: prefix.into(),
             api_version: api_version(&self.group, &version.name).into(),
             ty: version.ty.clone(),
+            written: Written::default(),
         });
+        self
+    }
+
+    /// Written into the store in this form.
+    fn written(mut self, form: Written) -> Self {
+        if let Some(storage) = &mut self.storage {
+            storage.written = form;
+        }
         self
     }
 
@@ -337,6 +350,7 @@ impl Resource {
             prefix: prefix.into(),
             api_version: api_version(group, version).into(),
             ty: builtin_type(group, version, &self.kind),
+            written: Written::default(),
         });
         self
     }

@@ -8,7 +8,7 @@ pub mod hooks;
 pub mod names;
 pub mod ownership;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use apiserver_schema::{Ref, Type};
 use smol_str::SmolStr;
@@ -56,9 +56,24 @@ pub struct Version {
 pub struct Storage {
     /// The path below `/registry/`, without slashes at its ends, for example `services/specs`.
     pub prefix: SmolStr,
-    /// The `apiVersion` of stored values.
+    /// The `apiVersion` in which objects are kept in memory, and stored where nothing else is said.
     pub api_version: SmolStr,
     pub ty: Ref<Type>,
+    pub written: Written,
+}
+
+/// How values are written into the store. Any form is read.
+#[derive(Clone, Default)]
+pub enum Written {
+    /// In protobuf.
+    #[default]
+    Protobuf,
+    /// In protobuf, named as another version whose messages are the same.
+    ProtobufOf(&'static str),
+    /// As JSON.
+    Json,
+    /// As JSON of a version of this name and type.
+    JsonOf(&'static str, &'static LazyLock<Type>),
 }
 
 /// A subresource as discovery shows it; `subresources::` serves it.

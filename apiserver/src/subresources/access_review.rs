@@ -43,24 +43,26 @@ pub fn rules(context: &Context, target: &Target, bytes: &Bytes) -> Result<Respon
         return Err(Status::bad_request("no namespace on request"));
     }
     let server = &context.server;
-    let rules = server.authorization.rbac.rules(server, &context.user, &namespace);
-    let (paths, resources): (Vec<_>, Vec<_>) = rules.iter().partition(|rule| !rule.non_resource_urls.is_empty());
+    let known = server.authorization.rules(server, &context.user, &namespace);
+    let resources = known.rules.iter().filter(|rule| !rule.resources.is_empty());
+    let paths = known.rules.iter().filter(|rule| !rule.non_resource_urls.is_empty());
     let mut status = json!({
-        "resourceRules": resources.iter().map(|rule| {
+        "resourceRules": resources.map(|rule| {
             let mut tree = json!({"verbs": rule.verbs, "apiGroups": rule.api_groups, "resources": rule.resources});
             if !rule.resource_names.is_empty() {
                 tree["resourceNames"] = json!(rule.resource_names);
             }
             tree
         }).collect::<Vec<_>>(),
-        "nonResourceRules": paths.iter()
+        "nonResourceRules": paths
             .map(|rule| json!({"verbs": rule.verbs, "nonResourceURLs": rule.non_resource_urls}))
             .collect::<Vec<_>>(),
-        "incomplete": false,
+        "incomplete": known.incomplete,
     });
-    if context.user.is_in(crate::authn::MASTERS) {
-        status["resourceRules"] = json!([{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}]);
-        status["nonResourceRules"] = json!([{"verbs": ["*"], "nonResourceURLs": ["*"]}]);
+    match known.problems.as_slice() {
+        [] => {}
+        [one] => status["evaluationError"] = json!(one),
+        many => status["evaluationError"] = json!(format!("[{}]", many.join(", "))),
     }
     object::set(&mut review, &["status"], status);
     respond::object(context, target, review, StatusCode::CREATED)

@@ -49,7 +49,11 @@ pub async fn list(context: &Context, target: &Target) -> Result<Response<Body>> 
                 }
                 status
             })?;
+            // What the store has forgotten is gone, though the cache may know it still: pages end everywhere at once.
             match objects.cache.snapshot_at(revision) {
+                _ if revision < objects.store.compacted() => {
+                    stored(context, objects, revision, page.start.as_deref()).await?
+                }
                 Ok(snapshot) => Contents::Cached(snapshot),
                 Err(Error::Expired(_)) => stored(context, objects, revision, page.start.as_deref()).await?,
                 Err(error) => return Err(error.into()),

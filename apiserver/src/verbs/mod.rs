@@ -5,6 +5,7 @@ pub mod delete;
 pub mod get;
 pub mod list;
 pub mod patch;
+mod patch_fields;
 pub mod update;
 pub mod watch;
 mod write;

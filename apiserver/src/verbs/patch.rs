@@ -3,7 +3,7 @@
 //! Source: apiserver `pkg/endpoints/handlers/patch.go`.
 
 use apiserver_apply::server_side::{self, ApplyError, Writer};
-use apiserver_apply::{PatchError, json_patch, merge_patch, strategic};
+use apiserver_apply::{PatchError, go_value, json_patch, merge_patch, strategic};
 use apiserver_schema::{defaults, yaml};
 use async_trait::async_trait;
 use http::header::CONTENT_TYPE;
@@ -12,8 +12,9 @@ use hyper::body::Bytes;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
+use super::patch_fields;
 use super::write::{self, Change};
-use crate::body::{self, Body, Expected};
+use crate::body::{self, Body, Expected, FieldValidation};
 use crate::context::{Context, Target, WriteOptions};
 use crate::resources::ownership::Ownership;
 use crate::status::{Cause, Result, Status};
@@ -74,9 +75,10 @@ async fn patch_object(context: &Context, target: &Target, bytes: &Bytes) -> Resu
         },
         warnings: Mutex::default(),
     };
-    let changed = write::change(context, target, &options, &patch).await?;
+    let changed = write::change(context, target, &options, &patch).await;
+    // Also what is refused for another reason is warned about.
     context.warnings.lock().append(&mut patch.warnings.into_inner());
-    Ok(changed)
+    changed
 }
 
 fn kind(context: &Context) -> Result<Kind> {
@@ -234,23 +236,47 @@ impl Patch<'_> {
             object::set(&mut object, &["kind"], old["kind"].clone());
         }
         let json = serde_json::to_vec(&object).map_err(Status::internal)?;
+        let shown = || match (self.kind, &self.parsed) {
+            (Kind::Strategic, Some(patch)) => go_value(&patch_fields::left_over(patch, old)),
+            _ => String::from_utf8_lossy(&json).into_owned(),
+        };
+        if self.kind == Kind::Strategic {
+            patch_fields::convertible(&self.target.version.ty, &object)
+                .map_err(|why| Status::undecodable_patch(&shown(), why))?;
+        }
         let expected = Expected::of(self.target.resource(), &self.target.version);
         let mut warnings = Vec::new();
-        let object =
-            body::decode_fields(&json, &expected, self.options.field_validation, &mut warnings).map_err(|error| {
-                match error {
-                    body::Undecoded::Kind(status) => {
-                        let why = status.message.rsplit_once(&format!(" as a {}: ", expected.kind));
-                        Status::undecodable_patch(
-                            &String::from_utf8_lossy(&json),
-                            why.map_or(status.message.as_str(), |(_, why)| why),
-                        )
-                    }
-                    body::Undecoded::Fields(why) => Status::undecodable_patch(&String::from_utf8_lossy(&json), why),
-                }
-            })?;
+        // What is found wrong is collected first: strict validation names it together with what the patch has wrong.
+        let validation = match self.options.field_validation {
+            FieldValidation::Strict => FieldValidation::Warn,
+            other => other,
+        };
+        let object = body::decode_fields(&json, &expected, validation, &mut warnings).map_err(|error| match error {
+            body::Undecoded::Kind(status) => {
+                let why = status.message.rsplit_once(&format!(" as a {}: ", expected.kind));
+                Status::undecodable_patch(&shown(), why.map_or(status.message.as_str(), |(_, why)| why))
+            }
+            body::Undecoded::Fields(why) => Status::undecodable_patch(&shown(), why),
+        })?;
+        if self.kind == Kind::Strategic {
+            warnings.sort();
+        }
+        let warnings = [self.problems(), warnings].concat();
+        if self.options.field_validation == FieldValidation::Strict && !warnings.is_empty() {
+            let why = format!("strict decoding error: {}", warnings.join(", "));
+            return Err(Status::undecodable_patch(&shown(), why));
+        }
         *self.warnings.lock() = warnings;
         Ok(object)
+    }
+
+    /// What strict validation finds wrong in the patch itself.
+    fn problems(&self) -> Vec<String> {
+        match (self.options.field_validation, self.kind) {
+            (FieldValidation::Ignore, _) | (_, Kind::Apply) => Vec::new(),
+            (_, Kind::Json) => patch_fields::of_operations(self.bytes),
+            (_, Kind::Merge | Kind::Strategic) => patch_fields::duplicates(self.bytes),
+        }
     }
 
     fn refused(&self, error: &PatchError) -> Status {
@@ -281,6 +307,6 @@ impl Patch<'_> {
         let merged = server_side::apply(&resource, old, &config, writer, self.options.force).map_err(refused_apply)?;
         let json = serde_json::to_vec(&merged).map_err(Status::internal)?;
         let expected = Expected::of(self.target.resource(), &self.target.version);
-        body::decode_json(&json, &expected, body::FieldValidation::Ignore, &mut Vec::new())
+        body::decode_json(&json, &expected, FieldValidation::Ignore, &mut Vec::new())
     }
 }

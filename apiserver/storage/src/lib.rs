@@ -157,6 +157,11 @@ pub trait Store: Send + Sync + 'static {
     /// Asks that every open watch deliver a [`WatchEvent::Progress`] with at least the current revision, soon.
     async fn request_progress(&self) -> Result<()>;
 
+    /// The revision before which history is known to be forgotten, as far as this store compacts by itself; else 0.
+    fn compacted(&self) -> Revision {
+        0
+    }
+
     /// Forgets history before `revision`; reads and watches of it then fail with [`Error::Compacted`].
     async fn compact(&self, revision: Revision) -> Result<()>;
 

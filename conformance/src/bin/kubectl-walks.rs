@@ -91,6 +91,10 @@ fn answers(flags: &Flags, program: &Path, tools: &Tools, wanted: &[Walk]) -> Res
     let keys = Keys::make(&scratch.path().join("keys"))?;
     let etcd = Etcd::start(&flags.etcd, &scratch.path().join("etcd"))?;
     let server = Server::start(program, &keys, &etcd, &scratch.path().join("server"), &tools.kubectl)?;
+    // kubectl asks for the old documents where the new ones are made too slowly.
+    for path in ["/openapi/v3", "/openapi/v2"] {
+        server.raw(&tools.kubectl, path)?;
+    }
     let manifests = flags.directory.join("manifests");
     std::thread::scope(|scope| {
         let (server, manifests) = (&server, &manifests);

@@ -197,6 +197,7 @@ fn value(shape: &Shape, value: &Value, out: &mut Vec<u8>) {
         (Shape::SchemaOr(SchemaOr::StringArray), Value::Array(list)) if list.is_empty() => {
             out.extend_from_slice(b"null");
         }
+        (Shape::FieldsV1, value) => super::fields_v1::encode(value, out),
         (_, value) => encode_untyped(value, out),
     }
 }

@@ -7,6 +7,7 @@
 
 mod decode;
 mod encode;
+mod fields_v1;
 mod lexer;
 mod lookup;
 mod type_meta;
@@ -18,6 +19,7 @@ use thiserror::Error;
 pub use decode::decode;
 pub use encode::{encode, encode_untyped, same, to_vec, zero};
 pub(crate) use encode::{is_empty, slots, write_zero, zero_object};
+pub(crate) use fields_v1::encode as encode_fields_v1;
 pub(crate) use lexer::{MAX_DEPTH, compact, text};
 pub use type_meta::type_meta;
 pub(crate) use write::{float, integer, string};

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::MAGIC;
 use super::wire::{FIXED64, VARINT, put_bytes, put_message, put_tag, put_varint};
-use crate::json::{encode_untyped, slots};
+use crate::json::{encode_fields_v1, encode_untyped, slots};
 use crate::time::{Instant, ZERO_SECONDS, parse_duration};
 use crate::types::{Field, SchemaOr, Shape, Type};
 
@@ -133,7 +133,8 @@ fn put(number: u32, shape: &Shape, value: &Value, out: &mut Vec<u8>) {
         }
         Shape::Raw | Shape::FieldsV1 => put_message(number, out, |out| {
             if !value.is_null() {
-                put_message(1, out, |out| encode_untyped(value, out));
+                let write = if matches!(shape, Shape::FieldsV1) { encode_fields_v1 } else { encode_untyped };
+                put_message(1, out, |out| write(value, out));
             }
         }),
         Shape::Object(ty) => put_message(number, out, |out| append(ty, value, out)),

@@ -303,7 +303,7 @@ fn to_v1(object: &mut Value) {
         if !object["metadata"]["annotations"].is_object() {
             object::set_meta(object, "annotations", Some(json!({})));
         }
-        object["metadata"]["annotations"][annotation] = value.to_string().into();
+        object["metadata"]["annotations"][annotation] = in_order(&value).into();
     }
     if let Some(metric) = metrics.iter().find(|metric| is_cpu(metric)) {
         object["spec"]["targetCPUUtilizationPercentage"] = metric["resource"]["target"]["averageUtilization"].clone();
@@ -495,6 +495,68 @@ fn current_to_v2(metric: &Value) -> Value {
         _ => renamed(&[("name", &source["name"]), ("container", &source["container"]), ("current", &current)]),
     };
     json!({"type": kind, field: converted})
+}
+
+/// The names of what upstream writes into annotations, in the order of its types.
+const ORDER: &[&str] = &[
+    "type",
+    "status",
+    "lastTransitionTime",
+    "reason",
+    "message",
+    "object",
+    "pods",
+    "resource",
+    "containerResource",
+    "external",
+    "target",
+    "kind",
+    "name",
+    "apiVersion",
+    "metricName",
+    "metricSelector",
+    "targetValue",
+    "currentValue",
+    "targetAverageUtilization",
+    "currentAverageUtilization",
+    "targetAverageValue",
+    "currentAverageValue",
+    "container",
+    "selector",
+    "averageValue",
+    "matchLabels",
+    "matchExpressions",
+    "ScaleUp",
+    "ScaleDown",
+    "StabilizationWindowSeconds",
+    "SelectPolicy",
+    "Policies",
+    "Tolerance",
+    "Type",
+    "Value",
+    "PeriodSeconds",
+];
+
+/// JSON as Go writes it: the members of objects in the order of their types, those of maps by name.
+fn in_order(value: &Value) -> String {
+    match value {
+        Value::Array(items) => format!("[{}]", items.iter().map(in_order).collect::<Vec<_>>().join(",")),
+        Value::Object(members) => {
+            let mut members: Vec<(&String, &Value)> = members.iter().collect();
+            let place = |name: &str| ORDER.iter().position(|known| *known == name).unwrap_or(ORDER.len());
+            members.sort_by_key(|(name, _)| (place(name), *name));
+            let written = members.into_iter().map(|(name, value)| {
+                let value = if name == "matchLabels" { html_escaped(value) } else { in_order(value) };
+                format!("{}:{value}", html_escaped(&name.as_str().into()))
+            });
+            format!("{{{}}}", written.collect::<Vec<_>>().join(","))
+        }
+        scalar => html_escaped(scalar),
+    }
+}
+
+fn html_escaped(value: &Value) -> String {
+    value.to_string().replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
 }
 
 /// The names in which upstream writes a behavior into its annotation.

@@ -40,7 +40,6 @@ impl Hooks for Job {
             let labels = object["spec"]["template"]["metadata"]["labels"].clone();
             object::set_meta(object, "labels", Some(labels));
         }
-        labels_of_template(object);
     }
 
     fn prepare_for_update(&self, object: &mut Value, old: &Value, _request: &Request<'_>) {

@@ -1,13 +1,122 @@
 //! CustomResourceDefinitions as upstream stores them: in `apiextensions.k8s.io/v1beta1`, whose JSON is smaller where all
-//! versions have the same schema. It is no longer served, and here only read.
+//! versions have the same schema. It is no longer served.
 //!
 //! Source: `pkg/apis/apiextensions/v1/conversion.go` of apiextensions-apiserver.
 
+use std::sync::LazyLock;
+
+use apiserver_schema::{Field, Omit, Ref, Shape, Type, builtin_by_name};
 use serde_json::{Map, Value, json};
 
-use crate::object::items;
+use crate::object::{self, items};
 
 pub const VERSION: &str = "apiextensions.k8s.io/v1beta1";
+
+/// What may stand once for all versions, by the name that it then has, and by its name in a version.
+const SHARED: [(&str, &str); 4] = [
+    ("validation", "schema"),
+    ("subresources", "subresources"),
+    ("additionalPrinterColumns", "additionalPrinterColumns"),
+    ("selectableFields", "selectableFields"),
+];
+
+/// A definition of v1beta1: the fields of v1 where they stand in that version.
+pub static TYPE: LazyLock<Type> = LazyLock::new(|| {
+    let of = |kind: &str| {
+        builtin_by_name(&format!("io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.{kind}"))
+            .expect("the kind is built in")
+    };
+    let named = |field: &Field, name: &str| Field { name: name.to_owned().into(), ..field.clone() };
+    let with = |field: &Field, ty: Type| Field { shape: Shape::Object(Ref::from(ty)), ..field.clone() };
+    let field = |ty: &Type, name: &str| ty.field(name).expect("the type has the field").clone();
+    let derived = |kind: &str, fields: Vec<Field>| Type {
+        name: format!("io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1beta1.{kind}").into(),
+        fields: fields.into(),
+        atomic: false,
+        preserve_unknown: false,
+        structural: None,
+    };
+    let (definition, spec, version) =
+        (of("CustomResourceDefinition"), of("CustomResourceDefinitionSpec"), of("CustomResourceDefinitionVersion"));
+    let column: Vec<Field> = of("CustomResourceColumnDefinition")
+        .fields
+        .iter()
+        .map(|field| if field.name == "jsonPath" { named(field, "JSONPath") } else { field.clone() })
+        .collect();
+    let columns = Field {
+        shape: Shape::List(Ref::from(Shape::Object(Ref::from(derived("CustomResourceColumnDefinition", column))))),
+        ..field(version, "additionalPrinterColumns")
+    };
+    let webhook = of("WebhookConversion");
+    let conversion = vec![
+        field(of("CustomResourceConversion"), "strategy"),
+        named(&field(webhook, "clientConfig"), "webhookClientConfig"),
+        Field { omit: Omit::Empty, ..field(webhook, "conversionReviewVersions") },
+    ];
+    let one_version = version
+        .fields
+        .iter()
+        .map(|field| if field.name == columns.name { columns.clone() } else { field.clone() })
+        .collect();
+    let versions =
+        Shape::List(Ref::from(Shape::Object(Ref::from(derived("CustomResourceDefinitionVersion", one_version)))));
+    let fields = vec![
+        field(spec, "group"),
+        Field { omit: Omit::Empty, ..named(&field(spec, "group"), "version") },
+        field(spec, "names"),
+        field(spec, "scope"),
+        named(&field(version, "schema"), "validation"),
+        field(version, "subresources"),
+        Field { shape: versions, omit: Omit::Empty, ..field(spec, "versions") },
+        columns.clone(),
+        field(version, "selectableFields"),
+        with(&field(spec, "conversion"), derived("CustomResourceConversion", conversion)),
+        Field { pointer: true, ..field(spec, "preserveUnknownFields") },
+    ];
+    let spec = derived("CustomResourceDefinitionSpec", fields);
+    let mut fields = definition.fields.to_vec();
+    let spec = Shape::Object(Ref::from(spec));
+    if let Some(field) = fields.iter_mut().find(|field| field.name == "spec") {
+        field.shape = spec;
+    }
+    derived("CustomResourceDefinition", fields)
+});
+
+/// Turns a definition of v1 into one of v1beta1: what all versions have alike stands once.
+pub fn from_v1(definition: &mut Value) {
+    let Some(spec) = definition["spec"].as_object_mut() else { return };
+    for version in each_version(spec) {
+        for column in version.get_mut("additionalPrinterColumns").and_then(Value::as_array_mut).into_iter().flatten() {
+            rename(column, "jsonPath", "JSONPath");
+        }
+    }
+    let versions = items(spec.get("versions").unwrap_or(&Value::Null)).to_vec();
+    if let Some(first) = versions.first() {
+        for (once, each) in SHARED {
+            let (shared, unset) = (&first[each], object::is_unset(&first[each]));
+            let alike = |other: &Value| if unset { object::is_unset(&other[each]) } else { other[each] == *shared };
+            if !versions.iter().all(alike) {
+                continue;
+            }
+            if !unset {
+                spec.insert(once.to_owned(), shared.clone());
+            }
+            for version in each_version(spec) {
+                version.remove(each);
+            }
+        }
+        spec.insert("version".to_owned(), first["name"].clone());
+    }
+    if let Some(conversion) = spec.get_mut("conversion").and_then(Value::as_object_mut)
+        && let Some(Value::Object(mut webhook)) = conversion.remove("webhook")
+    {
+        let moved = [("clientConfig", "webhookClientConfig"), ("conversionReviewVersions", "conversionReviewVersions")];
+        for (from, to) in moved {
+            conversion.extend(webhook.remove(from).map(|value| (to.to_owned(), value)));
+        }
+    }
+    spec.entry("preserveUnknownFields").or_insert(Value::Bool(false));
+}
 
 /// Turns a definition of v1beta1 into one of v1.
 pub fn to_v1(definition: &mut Value) {
@@ -18,12 +127,7 @@ pub fn to_v1(definition: &mut Value) {
         *versions = json!([{"name": first, "served": true, "storage": true}]);
     }
     // What stands once for all versions stands in each of them.
-    for (old, new) in [
-        ("validation", "schema"),
-        ("subresources", "subresources"),
-        ("additionalPrinterColumns", "additionalPrinterColumns"),
-        ("selectableFields", "selectableFields"),
-    ] {
+    for (old, new) in SHARED {
         let Some(shared) = spec.remove(old).filter(|shared| !shared.is_null()) else { continue };
         for version in each_version(spec) {
             version.entry(new).or_insert_with(|| shared.clone());
@@ -96,6 +200,36 @@ mod tests {
         for gone in ["version", "validation", "subresources", "additionalPrinterColumns", "preserveUnknownFields"] {
             assert_eq!(definition["spec"][gone], Value::Null, "{gone}");
         }
+    }
+
+    #[test]
+    fn definitions_go_there_and_back() {
+        let same = json!({"openAPIV3Schema": {"type": "object"}});
+        let column = json!({"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"});
+        let mut definition = json!({"spec": {
+            "group": "example.com",
+            "conversion": {
+                "strategy": "Webhook",
+                "webhook": {"clientConfig": {"url": "https://c/"}, "conversionReviewVersions": ["v1"]},
+            },
+            "versions": [
+                {"name": "v2", "served": true, "storage": true, "schema": same, "additionalPrinterColumns": [column]},
+                {"name": "v1", "served": true, "storage": false, "schema": same},
+            ],
+        }});
+        let before = definition.clone();
+        from_v1(&mut definition);
+        let text = String::from_utf8(apiserver_schema::json::to_vec(&TYPE, &definition)).unwrap();
+        let spec = concat!(
+            r#""spec":{"group":"example.com","version":"v2","names":{"plural":"","kind":""},"scope":"","#,
+            r#""validation":{"openAPIV3Schema":{"type":"object"}},"versions":[{"name":"v2","served":true,"storage":true,"#,
+            r#""additionalPrinterColumns":[{"name":"Age","type":"date","JSONPath":".metadata.creationTimestamp"}]},"#,
+            r#"{"name":"v1","served":true,"storage":false}],"conversion":{"strategy":"Webhook","#,
+            r#""webhookClientConfig":{"url":"https://c/"},"conversionReviewVersions":["v1"]},"preserveUnknownFields":false}"#,
+        );
+        assert!(text.contains(spec), "{text}");
+        to_v1(&mut definition);
+        assert_eq!(definition, before);
     }
 
     #[test]

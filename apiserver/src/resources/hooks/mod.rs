@@ -23,7 +23,7 @@ mod conditions;
 mod config;
 mod cron_schedule;
 mod custom_resource_definition;
-mod custom_resource_definition_v1beta1;
+pub mod custom_resource_definition_v1beta1;
 mod daemon_set;
 mod deployment;
 mod difference;

@@ -336,7 +336,8 @@ fn amount_of(amount: &Value) -> Option<Quantity> {
 
 impl Hooks for PersistentVolumeClaim {
     fn prepare_for_create(&self, object: &mut Value, _request: &Request<'_>) {
-        object["status"] = json!({"phase": "Pending"});
+        // Its phase is a default, which is not stored but shown.
+        object::clear(object, "status");
         data_sources(&mut object["spec"], None);
     }
 

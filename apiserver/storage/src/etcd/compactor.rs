@@ -6,6 +6,7 @@
 //! and at most about two.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use etcd_client::{Compare, CompareOp, Txn, TxnOp, TxnOpResponse};
@@ -26,18 +27,22 @@ pub(super) struct Compactor {
 }
 
 impl Compactor {
-    pub async fn run(mut self, connections: Arc<Connections>, interval: Duration) {
+    /// `compacted` becomes the revision to which etcd was compacted last, by whomever.
+    pub async fn run(mut self, connections: Arc<Connections>, interval: Duration, compacted: Arc<AtomicI64>) {
         loop {
             tokio::time::sleep(interval).await;
             match self.turn(&connections).await {
-                Ok(Some(revision)) => tracing::debug!(revision, "compacted etcd"),
+                Ok(Some(revision)) => {
+                    compacted.fetch_max(revision, Ordering::Relaxed);
+                    tracing::debug!(revision, "compacted etcd");
+                }
                 Ok(None) => (),
                 Err(failure) => tracing::warn!(error = failure.message, "cannot compact etcd"),
             }
         }
     }
 
-    /// Takes a turn; gives the revision compacted to, if it was this one's.
+    /// Takes a turn; gives the revision compacted to, by this or by the one whose turn it was.
     pub async fn turn(&mut self, connections: &Connections) -> Result<Option<Revision>, Failure> {
         let Compactor { time, revision } = *self;
         let mut response = connections
@@ -51,10 +56,11 @@ impl Compactor {
             .await?;
         self.revision = super::revision(response.take_header());
         if !response.succeeded() {
-            if let Some(TxnOpResponse::Get(get)) = response.op_responses().first() {
-                self.time = get.kvs().first().map_or(0, |kv| kv.version());
-            }
-            return Ok(None);
+            let Some(TxnOpResponse::Get(get)) = response.op_responses().into_iter().next() else { return Ok(None) };
+            self.time = get.kvs().first().map_or(0, |kv| kv.version());
+            // The key says what its last writer compacts to.
+            let compacted: Option<Revision> = get.kvs().first().and_then(|kv| kv.value_str().ok()?.parse().ok());
+            return Ok(compacted.filter(|revision| *revision > 0));
         }
         self.time = time + 1;
         if revision == 0 {

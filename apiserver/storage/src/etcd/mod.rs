@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -44,6 +45,7 @@ pub struct EtcdStore {
     leases: Leases,
     progress: watch::Sender<ProgressRequest>,
     compactor: Option<AbortHandle>,
+    compacted: Arc<AtomicI64>,
 }
 
 impl EtcdStore {
@@ -55,13 +57,17 @@ impl EtcdStore {
     pub async fn connect(options: EtcdOptions) -> Result<Arc<Self>> {
         let interval = options.compaction_interval;
         let connections = Arc::new(Connections::open(options).await?);
-        let compactor = (!interval.is_zero())
-            .then(|| tokio::spawn(Compactor::default().run(connections.clone(), interval)).abort_handle());
+        let compacted = Arc::new(AtomicI64::new(0));
+        let compactor = (!interval.is_zero()).then(|| {
+            let run = Compactor::default().run(connections.clone(), interval, compacted.clone());
+            tokio::spawn(run).abort_handle()
+        });
         Ok(Arc::new(EtcdStore {
             connections,
             leases: Leases::default(),
             progress: watch::Sender::default(),
             compactor,
+            compacted,
         }))
     }
 
@@ -228,6 +234,10 @@ impl Store for EtcdStore {
             request.revision = request.revision.max(revision);
         });
         Ok(())
+    }
+
+    fn compacted(&self) -> Revision {
+        self.compacted.load(Ordering::Relaxed)
     }
 
     async fn compact(&self, revision: Revision) -> Result<()> {

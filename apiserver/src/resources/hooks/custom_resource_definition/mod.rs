@@ -39,9 +39,11 @@ impl Hooks for CustomResourceDefinition {
         object::keep(object, old, "spec");
     }
 
-    fn convert(&self, object: &mut Value, from: &str, _to: &str) {
+    fn convert(&self, object: &mut Value, from: &str, to: &str) {
         if from == v1beta1::VERSION {
             v1beta1::to_v1(object);
+        } else if to == v1beta1::VERSION {
+            v1beta1::from_v1(object);
         }
     }
 
