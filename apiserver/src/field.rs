@@ -68,6 +68,7 @@ pub enum ErrorType {
     Forbidden,
     TooLong,
     TooMany,
+    Internal,
 }
 
 impl ErrorType {
@@ -82,6 +83,7 @@ impl ErrorType {
             ErrorType::Forbidden => "FieldValueForbidden",
             ErrorType::TooLong => "FieldValueTooLong",
             ErrorType::TooMany => "FieldValueTooMany",
+            ErrorType::Internal => "InternalError",
         }
     }
 
@@ -95,6 +97,7 @@ impl ErrorType {
             ErrorType::Forbidden => "Forbidden",
             ErrorType::TooLong => "Too long",
             ErrorType::TooMany => "Too many",
+            ErrorType::Internal => "Internal error",
         }
     }
 }
@@ -230,6 +233,11 @@ impl ErrorList {
 
     pub fn too_many(&mut self, path: &Path<'_>, actual: usize, max: usize) {
         self.push(ErrorType::TooMany, path, Some(actual.to_string()), format!("must have at most {max} items"));
+    }
+
+    /// What only this server is to blame for.
+    pub fn internal(&mut self, path: &Path<'_>, detail: impl Into<String>) {
+        self.push(ErrorType::Internal, path, None, detail);
     }
 
     /// The list as one message: bare for one, bracketed for several, repeats left out.

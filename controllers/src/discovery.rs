@@ -117,6 +117,40 @@ fn add(
     kinds.push(ResourceKind { api, namespaced, verbs });
 }
 
+/// One resource in one version.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Served {
+    pub group: String,
+    pub version: String,
+    pub plural: String,
+    pub singular: String,
+    pub kind: String,
+}
+
+/// All resources in all versions in which they are served.
+///
+/// # Errors
+/// The API server does not answer.
+pub async fn served(client: &Client) -> kube::Result<Vec<Served>> {
+    let (core, groups) =
+        (client.list_core_api_versions_aggregated().await?, client.list_api_groups_aggregated().await?);
+    let mut all = Vec::new();
+    for group in core.items.into_iter().chain(groups.items) {
+        let name = group.metadata.and_then(|meta| meta.name).unwrap_or_default();
+        for version in group.versions {
+            let of = version.version.unwrap_or_default();
+            all.extend(version.resources.into_iter().map(|resource| Served {
+                group: name.clone(),
+                version: of.clone(),
+                plural: resource.resource.unwrap_or_default(),
+                singular: resource.singular_resource.unwrap_or_default(),
+                kind: resource.response_kind.and_then(|kind| kind.kind).unwrap_or_default(),
+            }));
+        }
+    }
+    Ok(all)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

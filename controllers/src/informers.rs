@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 
 use k8s_openapi::api::{
+    admissionregistration::v1::ValidatingAdmissionPolicy,
     apps::v1::{ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet},
     batch::v1::{CronJob, Job},
     coordination::v1::Lease,
@@ -48,6 +49,7 @@ pub struct Informers {
     service_accounts: OnceLock<Informer<ServiceAccount>>,
     services: OnceLock<Informer<Service>>,
     stateful_sets: OnceLock<Informer<StatefulSet>>,
+    validating_admission_policies: OnceLock<Informer<ValidatingAdmissionPolicy>>,
     volume_attributes_classes: OnceLock<Informer<VolumeAttributesClass>>,
 }
 
@@ -100,6 +102,7 @@ informers! {
     service_accounts: ServiceAccount,
     services: Service,
     stateful_sets: StatefulSet,
+    validating_admission_policies: ValidatingAdmissionPolicy,
     volume_attributes_classes: VolumeAttributesClass,
 }
 

@@ -46,6 +46,7 @@ mod statefulset;
 mod storageprotection;
 mod tainteviction;
 mod ttlafterfinished;
+mod validatingadmissionpolicystatus;
 
 use controller::Controller;
 
@@ -74,6 +75,7 @@ const CONTROLLERS: &[Controller] = &[
     statefulset::CONTROLLER,
     tainteviction::CONTROLLER,
     ttlafterfinished::CONTROLLER,
+    validatingadmissionpolicystatus::CONTROLLER,
     storageprotection::ATTRIBUTES_CLASSES,
 ];
 

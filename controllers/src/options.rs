@@ -133,6 +133,9 @@ pub struct Options {
     /// Finished Jobs looked at by the TTL controller at a time.
     #[arg(long, default_value_t = 5, value_name = "N")]
     pub concurrent_ttl_after_finished_syncs: usize,
+    /// Validating admission policies checked at a time.
+    #[arg(long, default_value_t = 5, value_name = "N")]
+    pub concurrent_validating_admission_policy_status_syncs: usize,
 }
 
 impl Options {

@@ -17,3 +17,4 @@ mod test_types;
 
 pub use error::PatchError;
 pub use go_text::go_value;
+pub use typed::merge_configuration;

@@ -26,6 +26,14 @@ const RESERVED: &[&str] = &[
     "while",
 ];
 
+/// Whether a name can be that of a variable as it is.
+#[must_use]
+pub fn is_identifier(name: &str) -> bool {
+    let part = |byte: u8| byte == b'_' || byte.is_ascii_alphanumeric();
+    let starts_well = name.bytes().next().is_some_and(|first| !first.is_ascii_digit());
+    starts_well && name.bytes().all(part) && !RESERVED.contains(&name)
+}
+
 /// The spelling of a property's name in expressions; `None` if it has none.
 #[must_use]
 pub fn escape(name: &str) -> Option<Cow<'_, str>> {

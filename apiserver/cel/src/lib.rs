@@ -1,6 +1,7 @@
 //! Kubernetes' Common Expression Language, as kube-apiserver 1.36 has it: compile once, evaluate against borrowed
 //! JSON, count cost as upstream counts it. See the README for how a caller uses it. Does no I/O.
 
+pub mod admission;
 mod assign;
 mod ast;
 mod call_cost;
@@ -29,7 +30,7 @@ mod value;
 pub use cost::CostEstimate;
 pub use decl_type::{DeclType, ListType};
 pub use env::{Env, StructTypes};
-pub use escaping::{escape, unescape};
+pub use escaping::{escape, is_identifier, unescape};
 pub use functions::authorizer::{Attributes, Authorizer, Decision};
 pub use issues::{CompileError, Issue};
 pub use program::{Bindings, Fields, Outcome, Program, Unusable};

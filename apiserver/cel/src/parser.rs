@@ -473,12 +473,14 @@ impl Parser<'_> {
         }
         self.at = end;
         let open = self.next();
+        let first = self.tokens[self.at].start;
         let mut fields = Vec::new();
         while self.take("}").is_none() {
             let optional = self.take("?").is_some();
             let field = self.next();
             if field.tok == Tok::EscapedIdent {
-                self.report(field.start, "unsupported syntax: '`'");
+                // Upstream points at the first field, whichever it is.
+                self.report(first, "unsupported syntax: '`'");
             } else if field.tok != Tok::Ident {
                 self.at -= usize::from(field.tok != Tok::Eof);
                 return self.unexpected("{'}', ',', '?', IDENTIFIER, ESC_IDENTIFIER}");

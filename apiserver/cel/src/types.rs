@@ -111,6 +111,25 @@ impl PartialEq for Type {
     }
 }
 
+impl Type {
+    /// The type as upstream names it where it is about values, not about checking: `google.protobuf.Timestamp`.
+    #[must_use]
+    pub fn runtime_name(&self) -> String {
+        match self {
+            Type::Null => "null_type".to_owned(),
+            Type::Duration => "google.protobuf.Duration".to_owned(),
+            Type::Timestamp => "google.protobuf.Timestamp".to_owned(),
+            Type::List(element) => format!("list({})", element.runtime_name()),
+            Type::Map(key, value) => format!("map({}, {})", key.runtime_name(), value.runtime_name()),
+            Type::Opaque(name, parameters) if !parameters.is_empty() => {
+                let names: Vec<String> = parameters.iter().map(Type::runtime_name).collect();
+                format!("{name}({})", names.join(", "))
+            }
+            other => other.to_string(),
+        }
+    }
+}
+
 impl fmt::Debug for Type {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)

@@ -38,6 +38,7 @@ mod pod_resize_validator;
 mod pod_security;
 mod pod_toleration_restriction;
 mod pod_topology_labels;
+pub mod policy;
 mod priority;
 mod resource_quota;
 mod runtime_class;
@@ -135,9 +136,10 @@ const STEPS: &[Step] = &[
     on("PodTopologyLabels", |_| Ok(Box::new(pod_topology_labels::PodTopologyLabels))),
     on("PodResizeValidator", |_| Ok(Box::new(pod_resize_validator::PodResizeValidator))),
     // The user's own plugins come after all built-in ones, so that they see what will be stored. Policies need no
-    // network: MutatingAdmissionPolicy has its place here, before the webhooks of its kind,
+    // network, so they run before the webhooks of their kind.
+    on("MutatingAdmissionPolicy", |_| Ok(Box::new(policy::MutatingPolicies::default()))),
     on("MutatingAdmissionWebhook", |_| Ok(Box::new(webhook::Webhooks::mutating()))),
-    // and ValidatingAdmissionPolicy here.
+    on("ValidatingAdmissionPolicy", |_| Ok(Box::new(policy::ValidatingPolicies::default()))),
     on("ValidatingAdmissionWebhook", |_| Ok(Box::new(webhook::Webhooks::validating()))),
     // Quota is charged when nothing else can refuse any more.
     on("ResourceQuota", |config| Ok(Box::new(resource_quota::ResourceQuota::new(config)))),
@@ -145,8 +147,7 @@ const STEPS: &[Step] = &[
 ];
 
 /// Plugins of kube-apiserver that are not built yet; naming them is no error, so that kubeadm manifests start.
-const NOT_YET: &[&str] =
-    &["ImagePolicyWebhook", "MutatingAdmissionPolicy", "NodeDeclaredFeatureValidator", "ValidatingAdmissionPolicy"];
+const NOT_YET: &[&str] = &["ImagePolicyWebhook", "NodeDeclaredFeatureValidator"];
 
 /// Plugins that do nothing without a feature gate which 1.36 leaves off.
 const GATED: &[&str] = &["JobValidation", "PodGroupProtection", "PodGroupWorkloadExists"];

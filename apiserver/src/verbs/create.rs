@@ -54,7 +54,8 @@ pub async fn create_object(
     admission::admit(&attributes, &mut object).await?;
     escalation::check(context, target, &object, None).await?;
     let attributes = attributes.stored();
-    let generated = object::meta(&object, "name").is_empty() && !object::meta(&object, "generateName").is_empty();
+    let has_prefix = !object::meta(&object, "generateName").is_empty();
+    let generated = has_prefix && object::meta(&object, "name").is_empty();
     let mut tries = 0;
     loop {
         tries += 1;
@@ -76,6 +77,8 @@ pub async fn create_object(
         refuse_privileged(context, target, &object)?;
         let allocation =
             context.server.allocations.before_create(context, target, &mut object, options.dry_run).await?;
+        // Whoever validates sees also a name that was made up.
+        let attributes = Attributes { name: if given.is_empty() { &name } else { &given }, ..attributes };
         if let Err(refused) = admission::validate(&attributes, &object).await {
             allocation.revert(context).await;
             return Err(refused);
@@ -83,7 +86,7 @@ pub async fn create_object(
         if options.dry_run {
             allocation.revert(context).await;
             if objects.read(&objects.key(&namespace, &name)).await?.is_some() {
-                return Err(Status::already_exists(target.group_resource(), &name));
+                return Err(taken(target, &name, has_prefix));
             }
             // As it would read back.
             let mut object = objects.written(&objects.key(&namespace, &name), object, 0)?;
@@ -104,11 +107,7 @@ pub async fn create_object(
                 if generated && tries < NAME_TRIES {
                     continue;
                 }
-                return Err(if generated {
-                    Status::generate_name_conflict(target.group_resource(), &name)
-                } else {
-                    Status::already_exists(target.group_resource(), &name)
-                });
+                return Err(taken(target, &name, has_prefix));
             }
             Err(failed) => {
                 allocation.revert(context).await;
@@ -116,6 +115,14 @@ pub async fn create_object(
             }
         }
     }
+}
+
+/// The refusal of a name that another object has; who gave a prefix is told to try again.
+fn taken(target: &Target, name: &str, has_prefix: bool) -> Status {
+    if has_prefix {
+        return Status::generate_name_conflict(target.group_resource(), name);
+    }
+    Status::already_exists(target.group_resource(), name)
 }
 
 /// The rules of a new object, in the storage version.

@@ -14,6 +14,7 @@ mod lifecycle;
 mod lists;
 mod malformed;
 mod metrics;
+mod policies;
 mod streams;
 mod support;
 mod watches;

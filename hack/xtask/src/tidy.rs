@@ -62,8 +62,9 @@ const EDGES: &[(&str, &[&str])] = &[
     // Black-box tests: they know the cluster by its API alone.
     ("conformance", &[]),
     ("conformance-images", &[]),
-    // The quota controller recounts with the arithmetic by which admission charges.
-    ("controllers", &["apiserver-quota", "controllers-component-base"]),
+    // The quota controller recounts with the arithmetic by which admission charges; the expressions of policies are
+    // checked in the environment in which admission evaluates them.
+    ("controllers", &["apiserver-cel", "apiserver-quota", "controllers-component-base"]),
     ("controllers-component-base", &[]),
     ("hack-xtask", &["apiserver-schema"]),
     (

@@ -1,6 +1,7 @@
 //! Values read by their schema: what structured-merge-diff calls typed values.
 
 mod compare;
+mod configuration;
 mod fields;
 mod merge;
 mod place;
@@ -10,6 +11,7 @@ mod validate;
 mod zero;
 
 pub(crate) use compare::{Comparison, compare};
+pub use configuration::merge_configuration;
 pub(crate) use fields::{fields_of, with_named_fields};
 pub(crate) use merge::merge;
 pub(crate) use place::Place;

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::super::Attributes;
 use super::super::matching::{Rule, Seen};
+use super::super::policy::match_conditions::Conditions;
 use crate::object::{self, items, text};
 use crate::selector::LabelSelector;
 use crate::server::Server;
@@ -30,7 +31,7 @@ pub struct Hook {
     pub namespaces: LabelSelector,
     pub objects: LabelSelector,
     /// Expressions that must all be true.
-    pub conditions: Vec<String>,
+    pub conditions: Conditions,
     pub ignores_failure: bool,
     pub side_effects: String,
     pub timeout_seconds: u64,
@@ -52,7 +53,7 @@ impl Hook {
             equivalent: hook["matchPolicy"] != "Exact",
             namespaces: LabelSelector::of(&hook["namespaceSelector"]),
             objects: LabelSelector::of(&hook["objectSelector"]),
-            conditions: items(&hook["matchConditions"]).iter().map(|one| text(&one["name"]).to_owned()).collect(),
+            conditions: Conditions::of_webhook(&hook["matchConditions"]),
             ignores_failure: hook["failurePolicy"] == "Ignore",
             side_effects: text(&hook["sideEffects"]).to_owned(),
             timeout_seconds: hook["timeoutSeconds"].as_u64().filter(|seconds| *seconds > 0).unwrap_or(DEFAULT_TIMEOUT),

@@ -29,6 +29,8 @@ use client::Clients;
 use hooks::{Hook, Hooks};
 use review::Verdict;
 
+pub use hooks::ty;
+
 const MUTATION: &str = "mutation.webhook.admission.k8s.io/";
 const PATCH: &str = "patch.webhook.admission.k8s.io/";
 const VALIDATION_FAILED_OPEN: &str = "failed-open.validating.webhook.admission.k8s.io/";
@@ -55,6 +57,32 @@ impl Reinvocation {
     pub fn begin_again(&self) -> bool {
         let wanted = self.state.lock().wanted;
         wanted && self.round.compare_exchange(0, 1, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
+    /// Whether a policy has a say in this round: in the second one only if something changed after it.
+    pub fn concerns(&self, policy: &str) -> bool {
+        self.round() == 0 || self.state.lock().again.iter().any(|again| again == policy)
+    }
+
+    /// Notes that a policy has had its say.
+    pub fn ran(&self, policy: &str, changed: bool, if_needed: bool) {
+        let mut state = self.state.lock();
+        if changed {
+            state.require_again();
+            state.wanted = true;
+        }
+        if if_needed {
+            state.invoked.push(policy.to_owned());
+        }
+    }
+
+    /// Notes that policies wrote the object anew, changed or not: in the second round all that may come again do.
+    pub fn policies_wrote(&self) {
+        if self.round() == 0 {
+            let mut state = self.state.lock();
+            state.require_again();
+            state.wanted = true;
+        }
     }
 
     fn round(&self) -> u32 {
@@ -107,15 +135,17 @@ impl Webhooks {
         }
         let Some(seen) = matching::seen(&hook.rules, hook.equivalent, attributes) else { return Ok(None) };
         in_namespace?;
-        match hook.conditions.as_slice() {
-            [] => Ok(Some(seen)),
+        if hook.conditions.is_empty() {
+            return Ok(Some(seen));
+        }
+        let shown = matching::convert(attributes, object, &seen);
+        let old = attributes.old.map(|old| matching::convert(attributes, old, &seen)).unwrap_or_default();
+        match hook.conditions.hold_for_webhook(attributes, &seen, &shown, &old) {
+            Ok(true) => Ok(Some(seen)),
+            Ok(false) => Ok(None),
             // What cannot be evaluated is decided by the failure policy.
-            [first, ..] if !hook.ignores_failure => Err(Status::forbidden(
-                attributes.target.group_resource(),
-                attributes.name,
-                format_args!("match condition {first:?} cannot be evaluated by this server"),
-            )),
-            _ => Ok(None),
+            Err(_) if hook.ignores_failure => Ok(None),
+            Err(problem) => Err(Status::forbidden(attributes.target.group_resource(), attributes.name, problem)),
         }
     }
 
@@ -234,22 +264,13 @@ impl Webhooks {
                 }
             }
             match outcome {
-                Ok(Some(patched)) => *object = self.converted_back(attributes, patched, &seen),
+                Ok(Some(patched)) => *object = converted_back(attributes, patched, &seen),
                 Ok(None) => {}
                 Err(refused) => self.settle(hook, refused, attributes, format!("failed-open.{MUTATION}{place}"))?,
             }
         }
         reinvocation.state.lock().last = Some(object.clone());
         Ok(())
-    }
-
-    fn converted_back(&self, attributes: &Attributes<'_>, mut object: Value, seen: &Seen) -> Value {
-        let (from, to) = (seen.api_version(), attributes.trees_api_version());
-        if from != to {
-            attributes.target.resource().hooks.convert(&mut object, &from, &to);
-            object::set(&mut object, &["apiVersion"], to);
-        }
-        object
     }
 
     /// The object with the webhook's patch on it, decoded and defaulted as if a client had sent it.
@@ -323,6 +344,16 @@ impl Webhooks {
         });
         join_all(calls).await.into_iter().collect()
     }
+}
+
+/// An object that was changed in the version in which it was shown, in the request's again.
+pub fn converted_back(attributes: &Attributes<'_>, mut object: Value, seen: &Seen) -> Value {
+    let (from, to) = (seen.api_version(), attributes.trees_api_version());
+    if from != to {
+        attributes.target.resource().hooks.convert(&mut object, &from, &to);
+        object::set(&mut object, &["apiVersion"], to);
+    }
+    object
 }
 
 #[async_trait]

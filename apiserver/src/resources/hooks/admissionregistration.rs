@@ -1,12 +1,14 @@
 //! Webhook configurations, admission policies and their bindings.
 //!
-//! Expressions must be there; that they compile is the policy engine's to say, see [`expression`].
+//! Expressions must be there and must compile, see [`expression`].
 //!
 //! Source: `pkg/apis/admissionregistration/validation`.
 
 use serde_json::Value;
 
 use super::{Hooks, Request, label_selector, webhook_client};
+use crate::admission::policy::expressions::Unusable;
+use crate::admission::policy::written::{Purpose, Written};
 use crate::field::{ErrorList, Path};
 use crate::object::{self, int, items, text};
 use crate::resources::names;
@@ -129,7 +131,8 @@ fn webhook(hook: &Value, leniency: &Leniency, at: &Path<'_>, errors: &mut ErrorL
         webhook_client::service(&config["service"], &at_config.child("service"), errors);
     }
     if !leniency.match_conditions {
-        match_conditions(&hook["matchConditions"], &at.child("matchConditions"), errors);
+        let written = Written::webhook();
+        match_conditions(&hook["matchConditions"], &written, &at.child("matchConditions"), errors);
     }
 }
 
@@ -230,14 +233,15 @@ fn resources(list: &Value, at: &Path<'_>, errors: &mut ErrorList) {
     }
 }
 
-fn match_conditions(list: &Value, at: &Path<'_>, errors: &mut ErrorList) {
+fn match_conditions(list: &Value, written: &Written, at: &Path<'_>, errors: &mut ErrorList) {
     let conditions = items(list);
     if conditions.len() > 64 {
         errors.too_many(at, conditions.len(), 64);
     }
     for (index, condition) in conditions.iter().enumerate() {
         let at = at.index(index);
-        expression(&condition["expression"], "", &at.child("expression"), errors);
+        let compile = |source: &str| written.problem(source, Purpose::MatchCondition);
+        expression(text(&condition["expression"]).trim(), "", compile, &at.child("expression"), errors);
         let name = text(&condition["name"]);
         if name.is_empty() {
             errors.required(&at.child("name"), "");
@@ -250,10 +254,23 @@ fn match_conditions(list: &Value, at: &Path<'_>, errors: &mut ErrorList) {
     }
 }
 
-/// An expression, which may not be blank. The one place through which all expressions of these kinds go.
-fn expression(expression: &Value, missing: &str, at: &Path<'_>, errors: &mut ErrorList) {
-    if text(expression).trim().is_empty() {
+/// An expression, which may not be blank and must compile. The one place through which all expressions of these
+/// kinds go.
+fn expression(
+    source: &str,
+    missing: &str,
+    compile: impl FnOnce(&str) -> Option<Unusable>,
+    at: &Path<'_>,
+    errors: &mut ErrorList,
+) {
+    if source.trim().is_empty() {
         errors.required(at, missing);
+        return;
+    }
+    match compile(source) {
+        None => {}
+        Some(Unusable::Invalid(detail)) => errors.invalid_str(at, source, detail),
+        Some(Unusable::Internal(detail)) => errors.internal(at, detail),
     }
 }
 
@@ -293,7 +310,14 @@ impl Hooks for ValidatingPolicy {
 }
 
 /// What both kinds of policies have: on what they look, and when.
-fn policy(spec: &Value, old: Option<&Value>, operations: Option<&[&str]>, at: &Path<'_>, errors: &mut ErrorList) {
+fn policy(
+    spec: &Value,
+    old: Option<&Value>,
+    operations: Option<&[&str]>,
+    at: &Path<'_>,
+    errors: &mut ErrorList,
+) -> Written {
+    let mut written = Written::policy(spec, operations.is_some());
     if spec["failurePolicy"].is_null() {
         errors.required(&at.child("failurePolicy"), "");
     }
@@ -318,52 +342,26 @@ fn policy(spec: &Value, old: Option<&Value>, operations: Option<&[&str]>, at: &P
     }
     let same = |field: &str| old.is_some_and(|old| object::same(&spec[field], &old["spec"][field]));
     if !(same("paramKind") && same("matchConditions")) {
-        match_conditions(&spec["matchConditions"], &at.child("matchConditions"), errors);
+        match_conditions(&spec["matchConditions"], &written, &at.child("matchConditions"), errors);
     }
     let list = at.child("variables");
     for (index, variable) in items(&spec["variables"]).iter().enumerate() {
         let (at, name) = (list.index(index), text(&variable["name"]));
         if name.trim().is_empty() {
             errors.required(&at.child("name"), "name is not specified");
-        } else if !is_identifier(name) {
+        } else if !apiserver_cel::is_identifier(name) {
             errors.invalid_str(&at.child("name"), name, "must be a valid CEL identifier");
         }
-        expression(&variable["expression"], "expression is not specified", &at.child("expression"), errors);
+        let (source, at) = (text(&variable["expression"]), at.child("expression"));
+        expression(source, "expression is not specified", |source| written.declare(name, source), &at, errors);
     }
-}
-
-fn is_identifier(name: &str) -> bool {
-    const RESERVED: &[&str] = &[
-        "true",
-        "false",
-        "null",
-        "in",
-        "as",
-        "break",
-        "const",
-        "continue",
-        "else",
-        "for",
-        "function",
-        "if",
-        "import",
-        "let",
-        "loop",
-        "package",
-        "namespace",
-        "return",
-        "var",
-        "void",
-        "while",
-    ];
-    let part = |byte: u8| byte == b'_' || byte.is_ascii_alphanumeric();
-    name.bytes().all(part) && !name.starts_with(|c: char| c.is_ascii_digit()) && !RESERVED.contains(&name)
+    written
 }
 
 fn validating_policy(object: &Value, old: Option<&Value>, errors: &mut ErrorList) {
     const NOTHING: &str = "validations or auditAnnotations must contain at least one item";
     let (at, spec) = (Path::new("spec"), &object["spec"]);
-    policy(spec, old, None, &at, errors);
+    let written = policy(spec, old, None, &at, errors);
     let (validations, annotations) = (items(&spec["validations"]), items(&spec["auditAnnotations"]));
     if validations.is_empty() && annotations.is_empty() {
         errors.required(&at.child("validations"), NOTHING);
@@ -373,10 +371,15 @@ fn validating_policy(object: &Value, old: Option<&Value>, errors: &mut ErrorList
     let list = at.child("validations");
     for (index, validation) in validations.iter().enumerate() {
         let at = list.index(index);
-        expression(&validation["expression"], "expression is not specified", &at.child("expression"), errors);
+        let source = text(&validation["expression"]);
+        let compile = |source: &str| written.problem(source, Purpose::Validation);
+        expression(source, "expression is not specified", compile, &at.child("expression"), errors);
         let message = text(&validation["messageExpression"]);
         if !message.is_empty() && message.trim().is_empty() {
             errors.invalid_str(&at.child("messageExpression"), message, "must be non-empty if specified");
+        } else if !message.is_empty() {
+            let compile = |source: &str| written.problem(source, Purpose::Message);
+            expression(message, "", compile, &at.child("messageExpression"), errors);
         }
         let message = text(&validation["message"]);
         if !message.is_empty() && message.trim().is_empty() {
@@ -405,7 +408,10 @@ fn validating_policy(object: &Value, old: Option<&Value>, errors: &mut ErrorList
             let detail = format!("must not exceed {MAX_VALUE_EXPRESSION} bytes in length");
             errors.required(&at.child("valueExpression"), detail);
         } else {
-            expression(value, "valueExpression is not specified", &at.child("valueExpression"), errors);
+            // Without the blanks around it, unlike what the message shows.
+            let compile = |source: &str| written.problem(source.trim(), Purpose::AuditAnnotation);
+            let at = at.child("valueExpression");
+            expression(text(value), "valueExpression is not specified", compile, &at, errors);
         }
         if annotations[..index].iter().any(|other| text(&other["key"]) == key) {
             errors.duplicate(&at.child("key"), &key.into());
@@ -485,16 +491,16 @@ impl Hooks for MutatingPolicy {
 
 fn mutating_policy(object: &Value, old: Option<&Value>, errors: &mut ErrorList) {
     let (at, spec) = (Path::new("spec"), &object["spec"]);
-    policy(spec, old, Some(MUTATING_OPERATIONS), &at, errors);
+    let written = policy(spec, old, Some(MUTATING_OPERATIONS), &at, errors);
     let (mutations, list) = (items(&spec["mutations"]), at.child("mutations"));
     if mutations.is_empty() {
         errors.required(&list, "mutations must contain at least one item");
     }
     for (index, mutation) in mutations.iter().enumerate() {
         let at = list.index(index);
-        let (wanted, other) = match text(&mutation["patchType"]) {
-            "JSONPatch" => ("jsonPatch", "applyConfiguration"),
-            "ApplyConfiguration" => ("applyConfiguration", "jsonPatch"),
+        let (wanted, other, purpose) = match text(&mutation["patchType"]) {
+            "JSONPatch" => ("jsonPatch", "applyConfiguration", Purpose::JsonPatch),
+            "ApplyConfiguration" => ("applyConfiguration", "jsonPatch", Purpose::ApplyConfiguration),
             "" => {
                 errors.required(&at.child("patchType"), "");
                 continue;
@@ -509,7 +515,9 @@ fn mutating_policy(object: &Value, old: Option<&Value>, errors: &mut ErrorList) 
         if mutation[wanted].is_null() {
             errors.required(&at.child(wanted), format!("must be specified when patchType is {kind}"));
         } else {
-            expression(&mutation[wanted]["expression"], "", &at.child(wanted).child("expression"), errors);
+            let source = text(&mutation[wanted]["expression"]).trim();
+            let compile = |source: &str| written.problem(source, purpose);
+            expression(source, "", compile, &at.child(wanted).child("expression"), errors);
         }
         if !mutation[other].is_null() {
             let detail = format!("must not be specified when patchType is {kind}");
