@@ -6,10 +6,11 @@ use k8s_openapi::api::{
     admissionregistration::v1::ValidatingAdmissionPolicy,
     apps::v1::{ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet},
     batch::v1::{CronJob, Job},
+    certificates::v1::CertificateSigningRequest,
     coordination::v1::Lease,
     core::v1::{
         ConfigMap, Endpoints, Namespace, Node, PersistentVolume, PersistentVolumeClaim, ReplicationController,
-        ResourceQuota, Service, ServiceAccount,
+        ResourceQuota, Secret, Service, ServiceAccount,
     },
     discovery::v1::EndpointSlice,
     policy::v1::PodDisruptionBudget,
@@ -20,12 +21,15 @@ use k8s_openapi::api::{
 use kube::{Api, Client, runtime::watcher};
 use tokio_util::sync::CancellationToken;
 
-use crate::{informer::Informer, pod::Pod};
+use crate::{bootstrap_token, bootstrapsigner, informer::Informer, pod::Pod};
 
 /// All shared informers of a process.
 pub struct Informers {
     client: Client,
     shutdown: CancellationToken,
+    bootstrap_tokens: OnceLock<Informer<Secret>>,
+    certificate_signing_requests: OnceLock<Informer<CertificateSigningRequest>>,
+    cluster_info: OnceLock<Informer<ConfigMap>>,
     cluster_roles: OnceLock<Informer<ClusterRole>>,
     controller_revisions: OnceLock<Informer<ControllerRevision>>,
     cron_jobs: OnceLock<Informer<CronJob>>,
@@ -62,6 +66,8 @@ macro_rules! informers {
                 Informers {
                     client,
                     shutdown,
+                    bootstrap_tokens: OnceLock::new(),
+                    cluster_info: OnceLock::new(),
                     node_leases: OnceLock::new(),
                     root_ca_config_maps: OnceLock::new(),
                     $($name: OnceLock::new(),)*
@@ -81,6 +87,7 @@ macro_rules! informers {
 }
 
 informers! {
+    certificate_signing_requests: CertificateSigningRequest,
     cluster_roles: ClusterRole,
     controller_revisions: ControllerRevision,
     cron_jobs: CronJob,
@@ -107,6 +114,28 @@ informers! {
 }
 
 impl Informers {
+    /// The secrets of bootstrap tokens, and no other.
+    pub fn bootstrap_tokens(&self) -> Informer<Secret> {
+        self.bootstrap_tokens
+            .get_or_init(|| {
+                let config = watcher::Config::default().fields(&format!("type={}", bootstrap_token::TYPE));
+                let api = Api::namespaced(self.client.clone(), "kube-system");
+                Informer::start(api, config, self.shutdown.clone())
+            })
+            .clone()
+    }
+
+    /// `kube-public/cluster-info`, by which those who join find the cluster.
+    pub fn cluster_info(&self) -> Informer<ConfigMap> {
+        self.cluster_info
+            .get_or_init(|| {
+                let config = watcher::Config::default().fields(&format!("metadata.name={}", bootstrapsigner::NAME));
+                let api = Api::namespaced(self.client.clone(), bootstrapsigner::NAMESPACE);
+                Informer::start(api, config, self.shutdown.clone())
+            })
+            .clone()
+    }
+
     /// The leases by which nodes say that they live.
     pub fn node_leases(&self) -> Informer<Lease> {
         self.node_leases

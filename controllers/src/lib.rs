@@ -7,6 +7,8 @@ use std::{ffi::OsString, process::ExitCode};
 
 use controllers_component_base::{flags, run as component};
 
+mod bootstrap_token;
+mod certificate_request;
 mod controller;
 mod discovery;
 mod expectations;
@@ -24,8 +26,12 @@ mod revisions;
 mod service_pods;
 mod template_hash;
 
+mod bootstrapsigner;
 mod clusterroleaggregation;
 mod cronjob;
+mod csrapproving;
+mod csrcleaner;
+mod csrsigning;
 mod daemonset;
 mod deployment;
 mod disruption;
@@ -45,6 +51,7 @@ mod serviceaccount;
 mod statefulset;
 mod storageprotection;
 mod tainteviction;
+mod tokencleaner;
 mod ttlafterfinished;
 mod validatingadmissionpolicystatus;
 
@@ -52,6 +59,10 @@ use controller::Controller;
 
 /// Every controller, by name. Leaving one out of this list makes its module dead code, which does not compile.
 const CONTROLLERS: &[Controller] = &[
+    bootstrapsigner::CONTROLLER,
+    csrapproving::CONTROLLER,
+    csrcleaner::CONTROLLER,
+    csrsigning::CONTROLLER,
     clusterroleaggregation::CONTROLLER,
     cronjob::CONTROLLER,
     daemonset::CONTROLLER,
@@ -74,10 +85,14 @@ const CONTROLLERS: &[Controller] = &[
     serviceaccount::CONTROLLER,
     statefulset::CONTROLLER,
     tainteviction::CONTROLLER,
+    tokencleaner::CONTROLLER,
     ttlafterfinished::CONTROLLER,
     validatingadmissionpolicystatus::CONTROLLER,
     storageprotection::ATTRIBUTES_CLASSES,
 ];
+
+/// Those of them that `*` does not start.
+const OFF_BY_DEFAULT: &[&str] = &[bootstrapsigner::CONTROLLER.name, tokencleaner::CONTROLLER.name];
 
 /// kube-controller-manager: `args` is the program's name and its flags. Runs until SIGTERM or SIGINT.
 pub fn run(args: Vec<OsString>) -> ExitCode {

@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use clap::{ArgAction, Parser};
 use controllers_component_base::flags::{LeaderElection, Logging, SecureServing, boolean, duration};
 
-use crate::CONTROLLERS;
+use crate::{CONTROLLERS, OFF_BY_DEFAULT, csrsigning};
 
 /// The Kubernetes controller manager embeds the core control loops: each watches the state of the cluster through
 /// the API server and makes changes that move it to the desired state.
@@ -41,6 +41,39 @@ pub struct Options {
     /// PEM file with the root certificate that is published to every namespace.
     #[arg(long, value_name = "FILE")]
     pub root_ca_file: Option<PathBuf>,
+    /// Authority of all certificates that are signed on request.
+    #[arg(long, value_name = "FILE")]
+    pub cluster_signing_cert_file: Option<PathBuf>,
+    /// Its key.
+    #[arg(long, value_name = "FILE")]
+    pub cluster_signing_key_file: Option<PathBuf>,
+    /// Authority of the certificates of kubelets' servers.
+    #[arg(long, value_name = "FILE")]
+    pub cluster_signing_kubelet_serving_cert_file: Option<PathBuf>,
+    /// Its key.
+    #[arg(long, value_name = "FILE")]
+    pub cluster_signing_kubelet_serving_key_file: Option<PathBuf>,
+    /// Authority of the certificates by which kubelets are clients of the API server.
+    #[arg(long, value_name = "FILE")]
+    pub cluster_signing_kubelet_client_cert_file: Option<PathBuf>,
+    /// Its key.
+    #[arg(long, value_name = "FILE")]
+    pub cluster_signing_kubelet_client_key_file: Option<PathBuf>,
+    /// Authority of the certificates of other clients of the API server.
+    #[arg(long, value_name = "FILE")]
+    pub cluster_signing_kube_apiserver_client_cert_file: Option<PathBuf>,
+    /// Its key.
+    #[arg(long, value_name = "FILE")]
+    pub cluster_signing_kube_apiserver_client_key_file: Option<PathBuf>,
+    /// Authority of the certificates of which it is not known what they are for.
+    #[arg(long, value_name = "FILE")]
+    pub cluster_signing_legacy_unknown_cert_file: Option<PathBuf>,
+    /// Its key.
+    #[arg(long, value_name = "FILE")]
+    pub cluster_signing_legacy_unknown_key_file: Option<PathBuf>,
+    /// The longest time that a signed certificate is valid.
+    #[arg(long, default_value = "8760h0m0s", value_parser = duration, value_name = "DURATION")]
+    pub cluster_signing_duration: Duration,
     /// CIDR ranges of the cluster's pods, one per IP family.
     #[arg(long, value_delimiter = ',', value_name = "CIDRS")]
     pub cluster_cidr: Vec<ipnet::IpNet>,
@@ -148,6 +181,7 @@ impl Options {
                 bail!("{name:?} is not in the list of known controllers");
             }
         }
+        csrsigning::signers(self)?;
         if self.allocate_node_cidrs {
             if self.cluster_cidr.is_empty() {
                 bail!("--cluster-cidr must be given with --allocate-node-cidrs");
@@ -181,7 +215,7 @@ impl Options {
                 return false;
             }
         }
-        self.controllers.iter().any(|entry| entry == "*")
+        !OFF_BY_DEFAULT.contains(&name) && self.controllers.iter().any(|entry| entry == "*")
     }
 
     /// Where to serve; `None` with `--secure-port=0`.
@@ -202,6 +236,8 @@ mod tests {
     fn controllers_flag() {
         let all = options(&[]);
         assert!(all.wants("deployment-controller", "deployment"));
+        assert!(!all.wants("token-cleaner-controller", "tokencleaner"));
+        assert!(options(&["--controllers=*,tokencleaner"]).wants("token-cleaner-controller", "tokencleaner"));
         let some = options(&["--controllers=-deployment,*"]);
         assert!(!some.wants("deployment-controller", "deployment"));
         assert!(some.wants("replicaset-controller", "replicaset"));

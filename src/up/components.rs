@@ -99,6 +99,7 @@ impl Cluster<'_> {
             flag("service-cluster-ip-range", self.service_range),
             "--authorization-mode=Node,RBAC".into(),
             "--allow-privileged=true".into(),
+            "--enable-bootstrap-token-auth=true".into(),
         ]);
         self.component("apiserver", args)
     }
@@ -115,7 +116,10 @@ impl Cluster<'_> {
                 // There is one of each: after a crash nothing need wait for a lease to run out.
                 "--leader-elect=false".into(),
                 "--use-service-account-credentials=true".into(),
+                "--controllers=*,bootstrapsigner,tokencleaner".into(),
                 flag("root-ca-file", pki.certificate(pki::CA)),
+                flag("cluster-signing-cert-file", pki.certificate(pki::CA)),
+                flag("cluster-signing-key-file", pki.key(pki::CA)),
                 "--allocate-node-cidrs=true".into(),
                 flag("cluster-cidr", self.pod_range),
             ],

@@ -18,6 +18,15 @@ where
     F: FnOnce(CancellationToken) -> Fut,
     Fut: Future<Output = Result<()>>,
 {
+    run_with_grace(verbosity, SHUTDOWN_GRACE, main)
+}
+
+/// [`run`] for a component that may take `grace` to end.
+pub fn run_with_grace<F, Fut>(verbosity: u8, grace: std::time::Duration, main: F) -> ExitCode
+where
+    F: FnOnce(CancellationToken) -> Fut,
+    Fut: Future<Output = Result<()>>,
+{
     crate::logging::init(verbosity);
     crate::client::install_crypto_provider();
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -31,13 +40,13 @@ where
         let result = runtime.block_on(async {
             let shutdown = CancellationToken::new();
             watch_signals(shutdown.clone())?;
-            let grace = async {
+            let too_late = async {
                 shutdown.cancelled().await;
-                tokio::time::sleep(SHUTDOWN_GRACE).await;
+                tokio::time::sleep(grace).await;
             };
             tokio::select! {
                 result = main(shutdown.clone()) => result,
-                () = grace => Err(anyhow::anyhow!("did not stop within {} seconds", SHUTDOWN_GRACE.as_secs())),
+                () = too_late => Err(anyhow::anyhow!("did not stop within {} seconds", grace.as_secs())),
             }
         });
         // Tasks that are still blocked (a read of a terminal, a hung disk) must not hold up the exit.
