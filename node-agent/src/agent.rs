@@ -16,6 +16,7 @@ use tracing::{info, warn};
 
 use crate::{
     cgroups::Cgroups,
+    client_certificate,
     config::Config,
     container_log,
     cri::{Runtime, remote::Remote},
@@ -44,7 +45,19 @@ pub async fn run(flags: Flags, shutdown: CancellationToken) -> Result<()> {
     let Some(kubeconfig) = flags.kubeconfig.as_deref() else {
         bail!("--kubeconfig is required: running without an API server is not supported");
     };
-    let client = client::build(client::config(Some(kubeconfig), "kubelet").await?)?;
+    if let Some(bootstrap) = &flags.bootstrap_kubeconfig {
+        let joined = client_certificate::bootstrap(kubeconfig, bootstrap, &config.cert_dir, &config.node_name);
+        tokio::select! {
+            joined = joined => joined?,
+            () = shutdown.cancelled() => return Ok(()),
+        }
+    }
+    let client = if config.rotate_certificates {
+        let (dir, node) = (config.cert_dir.clone(), config.node_name.clone());
+        client_certificate::renewing(kubeconfig.to_owned(), dir, node, shutdown.clone()).await?
+    } else {
+        client::build(client::config(Some(kubeconfig), "kubelet").await?)?
+    };
 
     let runtime: Arc<dyn Runtime> = Arc::new(Remote::new(&config.runtime_socket).context("cannot make a CRI client")?);
     let Some((runtime_name, runtime_version)) = await_runtime(runtime.as_ref(), &config, &shutdown).await else {

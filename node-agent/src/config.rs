@@ -32,6 +32,7 @@ pub struct Config {
     pub runtime_socket: PathBuf,
     pub root_dir: PathBuf,
     pub cert_dir: PathBuf,
+    pub rotate_certificates: bool,
     pub pod_logs_dir: PathBuf,
     pub static_pod_path: Option<PathBuf>,
     pub serving: Serving,
@@ -121,6 +122,7 @@ struct File {
     register_node: Option<bool>,
     register_with_taints: Option<Vec<Taint>>,
     resolv_conf: Option<PathBuf>,
+    rotate_certificates: Option<bool>,
     static_pod_path: Option<PathBuf>,
     sync_frequency: Option<String>,
     system_reserved: Option<BTreeMap<String, String>>,
@@ -169,10 +171,8 @@ impl Config {
     /// # Errors
     /// One line that names the flag, field or file that is wrong.
     pub fn new(flags: &Flags) -> Result<Self> {
-        if flags.bootstrap_kubeconfig.is_some() {
-            bail!(
-                "--bootstrap-kubeconfig is not supported yet: give --kubeconfig with a client certificate of the node"
-            );
+        if flags.bootstrap_kubeconfig.is_some() && flags.kubeconfig.is_none() {
+            bail!("--bootstrap-kubeconfig needs a --kubeconfig, which is made with it");
         }
         if flags.pod_infra_container_image.is_some() {
             warn!(
@@ -246,6 +246,7 @@ impl Config {
             runtime_socket: socket_path(&endpoint)?,
             root_dir: flags.root_dir.clone(),
             cert_dir: flags.cert_dir.clone(),
+            rotate_certificates: flags.rotate_certificates.or(file.rotate_certificates).unwrap_or(false),
             pod_logs_dir: flags.pod_logs_dir.clone().or(file.pod_logs_dir).unwrap_or_else(|| "/var/log/pods".into()),
             static_pod_path: flags
                 .pod_manifest_path

@@ -14,9 +14,13 @@ pub struct Flags {
     /// Path to a kubeconfig file, specifying how to connect to the API server.
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
-    /// Not supported yet: give a --kubeconfig with a client certificate.
+    /// A kubeconfig file with which a client certificate is asked for where --kubeconfig is not there or no longer
+    /// valid; --kubeconfig is then made.
     #[arg(long, value_name = "FILE")]
     pub bootstrap_kubeconfig: Option<PathBuf>,
+    /// Renew the client certificate before it expires.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = boolean)]
+    pub rotate_certificates: Option<bool>,
     /// A KubeletConfiguration (kubelet.config.k8s.io/v1beta1) file.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,

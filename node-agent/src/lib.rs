@@ -4,6 +4,7 @@ mod agent;
 mod backoff;
 mod cgroups;
 mod clear;
+mod client_certificate;
 mod config;
 mod container_log;
 mod cri;
