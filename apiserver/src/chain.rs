@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures::FutureExt;
-use http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
-use http::{HeaderMap, Method, Request, Response};
+use http::header::{CACHE_CONTROL, CONNECTION, HeaderName, HeaderValue, RETRY_AFTER};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use parking_lot::Mutex;
 use rustls::pki_types::CertificateDer;
@@ -16,11 +16,13 @@ use crate::authz::{Attributes, Decision};
 use crate::backend::{Hijacked, Peer};
 use crate::body::{self, Body};
 use crate::context::Context;
+use crate::listen::Leave;
+use crate::max_in_flight::is_long_running;
 use crate::metrics::requests::Asked;
 use crate::request::{Query, RequestInfo};
 use crate::server::Server;
 use crate::status::{GroupResource, Result, Status};
-use crate::{impersonation, respond, routes, warnings};
+use crate::{edge, impersonation, negotiate, respond, routes, warnings};
 
 const AUDIT_ID: HeaderName = HeaderName::from_static("audit-id");
 
@@ -33,28 +35,100 @@ pub async fn serve(
     let started = Instant::now();
     // The identity of the request comes first: whatever happens next can be found by it.
     let audit_id = audit_id(request.headers());
+    let leaves = leaves(&server, &request);
+    let origin = server.edge.allowed_origin(request.headers());
+    let mut response = match early(&server, &request, origin.is_some()) {
+        Some(response) => response,
+        None => timed(Arc::clone(&server), certificates, request, started).await,
+    };
+    // A backend's own answer is passed on as it is.
+    if response.extensions().get::<Hijacked>().is_none() {
+        let headers = response.headers_mut();
+        headers.insert(AUDIT_ID, audit_id);
+        headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache, private"));
+        server.edge.headers(origin, headers);
+        if leaves {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+    }
+    response
+}
+
+/// Whether the client is to connect anew after this request. HTTP/2 is told so here, HTTP/1.1 by a header.
+fn leaves(server: &Server, request: &Request<Incoming>) -> bool {
+    let chance = server.edge.goaway_chance;
+    let is_http2 = request.version() == http::Version::HTTP_2;
+    let is_chosen = is_http2 && chance > 0.0 && rand::random::<f64>() < chance;
+    if !is_chosen && !is_refused(server, request) {
+        return false;
+    }
+    if is_http2 && let Some(Leave(leave)) = request.extensions().get::<Leave>() {
+        leave.cancel();
+    }
+    !is_http2
+}
+
+/// Whether the server takes no more requests; those about itself it still answers.
+fn is_refused(server: &Server, request: &Request<Incoming>) -> bool {
+    server.refusing.is_cancelled()
+        && !["/readyz", "/livez", "/healthz", "/metrics"].iter().any(|path| request.uri().path().starts_with(path))
+}
+
+/// The answers that take no further step.
+fn early(server: &Server, request: &Request<Incoming>, from_page: bool) -> Option<Response<Body>> {
+    if is_refused(server, request) {
+        let text = "The apiserver is shutting down, please try again later.\n";
+        let mut response = body::plain(StatusCode::TOO_MANY_REQUESTS, text);
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
+        return Some(response);
+    }
+    // A browser asks first whether a page may ask.
+    if from_page && *request.method() == Method::OPTIONS {
+        let mut response = Response::new(body::full(""));
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        return Some(response);
+    }
+    None
+}
+
+/// Takes the steps, for as long as the request may take, and counts it.
+async fn timed(
+    server: Arc<Server>,
+    certificates: Arc<Vec<CertificateDer<'static>>>,
+    request: Request<Incoming>,
+    started: Instant,
+) -> Response<Body> {
     let method = request.method().clone();
     let query = Query::parse(request.uri().query().unwrap_or_default());
     // What is asked for is read once; all that follows agrees about it.
     let info = RequestInfo::new(&method, request.uri(), &query);
     let counted = info.as_ref().ok().cloned();
     let dry_run = query.get("dryRun").is_some();
+    let is_long = counted.as_ref().is_some_and(|info| is_long_running(info, &query));
+    let limit = match (is_long, server.edge.deadline(&query)) {
+        (true, _) => None,
+        (false, Ok(limit)) => Some(limit),
+        (false, Err(status)) => return body::status(&status),
+    };
+    let _under_way = limit.map(|_| server.under_way.token());
+    let takes_gzip = !is_long && edge::takes_gzip(request.headers());
     let asked = info.as_ref().ok().map(|info| Asked::new(info, &method, request.headers(), dry_run, started));
     // A bug in one request must not take its connection's other streams along.
-    let steps = AssertUnwindSafe(steps(Arc::clone(&server), certificates, request, info, query));
-    let mut response = match steps.catch_unwind().await {
-        Ok(response) => response,
-        Err(_) => body::status(&Status::internal("the server met an unexpected condition")),
+    let steps = AssertUnwindSafe(steps(Arc::clone(&server), certificates, request, info, query)).catch_unwind();
+    let outcome = match limit {
+        None => steps.await,
+        Some(limit) => tokio::time::timeout(limit, steps).await.unwrap_or_else(|_| {
+            Ok(body::status(&Status::timeout("request did not complete within the allotted timeout")))
+        }),
     };
+    let mut response = outcome.unwrap_or_else(|_| {
+        let text = "This request caused apiserver to panic. Look in the logs for details.\n";
+        body::plain(StatusCode::INTERNAL_SERVER_ERROR, text)
+    });
+    response = edge::compressed(takes_gzip, response).await;
     if method == Method::HEAD {
         // HTTP/2 takes a body after HEAD as a broken protocol.
         *response.body_mut() = body::full("");
-    }
-    // A backend's own answer is passed on as it is.
-    if response.extensions().get::<Hijacked>().is_none() {
-        let headers = response.headers_mut();
-        headers.insert(AUDIT_ID, audit_id);
-        headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache, private"));
     }
     match (counted, asked) {
         (Some(info), Some(asked)) => server.metrics.requests.answered(&server, &info, &asked, response),
@@ -72,8 +146,9 @@ async fn steps(
 ) -> Response<Body> {
     // Authentication before all else that can say no: a stranger learns nothing else.
     let mut headers = std::mem::take(request.headers_mut());
+    let path = request.uri().path().to_owned();
     let began = Instant::now();
-    let user = match server.authentication.authenticate(&server, &certificates, &mut headers).await {
+    let user = match server.authentication.authenticate(&server, &certificates, &mut headers, &path).await {
         Ok(user) => {
             server.metrics.authentication.observe("success", began.elapsed());
             server.metrics.user(&user);
@@ -104,10 +179,13 @@ async fn steps(
     };
     let _in_flight = place.is_counted.then(|| InFlight::new(&server, place.is_mutating));
     // Authorization last before the work, for the user that the work is done for.
-    if let Err(status) = authorize(&server, &user, &info) {
+    if let Err(status) = authorize(&server, &user, &info).await {
         return body::status(&status);
     }
     *request.headers_mut() = headers.clone();
+    if !info.prefix.is_empty() {
+        negotiate::prefer_pretty(&mut headers, &query);
+    }
     let context =
         Context { server, info, query, headers, user, warnings: Mutex::default(), audit_annotations: Mutex::default() };
     let mut response = match routes::route(&context, request).await {
@@ -121,15 +199,16 @@ async fn steps(
 }
 
 /// Whether the user may do what the request asks.
-fn authorize(server: &Server, user: &User, info: &RequestInfo) -> Result<()> {
+async fn authorize(server: &Server, user: &User, info: &RequestInfo) -> Result<()> {
     let began = Instant::now();
     let attributes = Attributes::of(user, info);
-    let decision = server.authorization.decide(server, &attributes);
+    let decision = server.authorization.ask(server, &attributes).await;
     if let Decision::Allow(_) = decision {
         server.metrics.authorization.observe("allowed", began.elapsed());
         return Ok(());
     }
-    server.metrics.authorization.observe("no-opinion", began.elapsed());
+    let outcome = if let Decision::Deny(_) = decision { "denied" } else { "no-opinion" };
+    server.metrics.authorization.observe(outcome, began.elapsed());
     let mut why = attributes.forbidden_message();
     if !decision.reason().is_empty() {
         why.push_str(": ");

@@ -1,16 +1,26 @@
 //! The command line of kube-apiserver.
 
+use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use controllers_component_base::flags;
 use ipnet::Ipv4Net;
 
+mod accepted;
+mod identity;
+
 /// Flags under upstream's names. Each does what it says; any other is an error.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "kube-apiserver", disable_version_flag = true, about = "Serves the Kubernetes API.")]
+#[command(
+    name = "kube-apiserver",
+    disable_version_flag = true,
+    about = "Serves the Kubernetes API.",
+    help_template = "{about}\n\nUsage:\n  kube-apiserver [flags]\n\n{all-args}\n"
+)]
 pub struct Flags {
     /// etcd servers to connect to, comma separated (scheme://ip:port). Without it, --storage decides.
     #[arg(long, value_delimiter = ',')]
@@ -72,7 +82,19 @@ pub struct Flags {
     /// Issuer of service account tokens; the first one signs.
     #[arg(long)]
     pub service_account_issuer: Vec<String>,
-    /// Audiences of the API; the issuer when absent.
+    /// Where others find the keys that verify service account tokens; this server when absent.
+    #[arg(long)]
+    pub service_account_jwks_uri: Option<String>,
+    /// The longest time that a service account token may be asked for; 0 is any.
+    #[arg(long, default_value = "0s", value_parser = flags::duration)]
+    pub service_account_max_token_expiration: Duration,
+    /// Whether tokens in pods last a year, so that those who do not read them again find out by the metrics.
+    #[arg(long, default_value = "true", action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = flags::boolean)]
+    pub service_account_extend_token_expiration: bool,
+    /// The name by which this server is reached from outside the cluster.
+    #[arg(long)]
+    pub external_hostname: Option<String>,
+    /// Audiences of the API; the issuers when absent.
     #[arg(long, value_delimiter = ',')]
     pub api_audiences: Vec<String>,
     /// File of static tokens: token,user,uid,"group1,group2".
@@ -90,6 +112,9 @@ pub struct Flags {
     /// Headers with the user's name.
     #[arg(long, value_delimiter = ',', default_value = "X-Remote-User")]
     pub requestheader_username_headers: Vec<String>,
+    /// Headers with the user's uid.
+    #[arg(long, value_delimiter = ',')]
+    pub requestheader_uid_headers: Vec<String>,
     /// Headers with the user's groups.
     #[arg(long, value_delimiter = ',', default_value = "X-Remote-Group")]
     pub requestheader_group_headers: Vec<String>,
@@ -102,9 +127,28 @@ pub struct Flags {
     /// Client key of the aggregator.
     #[arg(long)]
     pub proxy_client_key_file: Option<PathBuf>,
-    /// Authorizers in order: Node, RBAC, AlwaysAllow, AlwaysDeny.
-    #[arg(long, value_delimiter = ',', default_value = "AlwaysAllow")]
-    pub authorization_mode: Vec<String>,
+    /// Authorizers in order: Node, RBAC, Webhook, AlwaysAllow, AlwaysDeny; AlwaysAllow when absent.
+    #[arg(long, value_delimiter = ',')]
+    pub authorization_mode: Option<Vec<String>>,
+    /// AuthorizationConfiguration file; read again when it changes.
+    #[arg(long)]
+    pub authorization_config: Option<PathBuf>,
+    #[command(flatten)]
+    pub authorization_webhook: identity::AuthorizationWebhook,
+    /// AuthenticationConfiguration file; read again when it changes.
+    #[arg(long)]
+    pub authentication_config: Option<PathBuf>,
+    #[command(flatten)]
+    pub oidc: identity::Oidc,
+    /// kubeconfig of a server that is asked whose tokens are.
+    #[arg(long)]
+    pub authentication_token_webhook_config_file: Option<PathBuf>,
+    /// Version of the TokenReviews that it is sent.
+    #[arg(long, default_value = "v1beta1")]
+    pub authentication_token_webhook_version: String,
+    /// How long its answers are remembered.
+    #[arg(long, default_value = "2m0s", value_parser = flags::duration)]
+    pub authentication_token_webhook_cache_ttl: Duration,
     /// Addresses of services.
     #[arg(long, default_value = "10.0.0.0/24")]
     pub service_cluster_ip_range: Ipv4Net,
@@ -135,6 +179,12 @@ pub struct Flags {
     /// File that configures admission plugins.
     #[arg(long)]
     pub admission_control_config_file: Option<PathBuf>,
+    /// How long pods stay on a node that is not ready, where they do not say, in seconds.
+    #[arg(long, default_value_t = 300, allow_negative_numbers = true)]
+    pub default_not_ready_toleration_seconds: i64,
+    /// How long pods stay on a node that is not reachable, where they do not say, in seconds.
+    #[arg(long, default_value_t = 300, allow_negative_numbers = true)]
+    pub default_unreachable_toleration_seconds: i64,
     /// The shortest time after which a watch without a timeout of its own ends, in seconds.
     #[arg(long, default_value_t = 1800)]
     pub min_request_timeout: u64,
@@ -150,8 +200,98 @@ pub struct Flags {
     /// How long the server goes on serving after it was told to stop.
     #[arg(long, default_value = "0s", value_parser = flags::duration)]
     pub shutdown_delay_duration: Duration,
+    /// Whether requests that come after the delay are told to come again later, until those under way are answered.
+    #[arg(long, default_value = "false", action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = flags::boolean)]
+    pub shutdown_send_retry_after: bool,
+    /// How long open watches may go on once the server stops, while they are closed one after another.
+    #[arg(long, default_value = "0s", value_parser = flags::duration)]
+    pub shutdown_watch_termination_grace_period: Duration,
+    /// How long a request may take that is not long-running.
+    #[arg(long, default_value = "1m0s", value_parser = flags::duration)]
+    pub request_timeout: Duration,
+    /// How likely a client of HTTP/2 is told to connect anew, per request: 0 to 0.02.
+    #[arg(long, default_value_t = 0.0)]
+    pub goaway_chance: f64,
+    /// Directory of apiserver.crt and apiserver.key, where no certificate is given.
+    #[arg(long, default_value = "/var/run/kubernetes")]
+    pub cert_dir: PathBuf,
+    /// Cipher suites of TLS 1.2, by their IANA names; all that are safe when absent.
+    #[arg(long, value_delimiter = ',')]
+    pub tls_cipher_suites: Vec<String>,
+    /// Lowest version of TLS: VersionTLS12 or VersionTLS13.
+    #[arg(long)]
+    pub tls_min_version: Option<String>,
+    /// More serving certificates: certificate,key or certificate,key:name,name.
+    #[arg(long)]
+    pub tls_sni_cert_key: Vec<String>,
+    /// How many requests one connection of HTTP/2 may have under way; 0 is 100.
+    #[arg(long, default_value_t = 0)]
+    pub http2_max_streams_per_connection: u32,
+    /// Whether only HTTP/1.1 is served.
+    #[arg(long, default_value = "false", action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = flags::boolean)]
+    pub disable_http2_serving: bool,
+    /// Whether other servers may listen on the same port.
+    #[arg(long, default_value = "false", action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = flags::boolean)]
+    pub permit_port_sharing: bool,
+    /// Origins whose pages may read answers, as regular expressions.
+    #[arg(long, value_delimiter = ',')]
+    pub cors_allowed_origins: Vec<String>,
+    /// Directives of the Strict-Transport-Security header.
+    #[arg(long, value_delimiter = ',')]
+    pub strict_transport_security_directives: Vec<String>,
+    /// Whether bootstrap tokens in kube-system prove who joins.
+    #[arg(long, default_value = "false", action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = flags::boolean)]
+    pub enable_bootstrap_token_auth: bool,
+    /// Versions of groups to serve or not: group/version=true or false.
+    #[arg(long, value_delimiter = ',')]
+    pub runtime_config: Vec<String>,
     #[command(flatten)]
     pub logging: flags::Logging,
+    /// Every flag with its value, for /flagz.
+    #[arg(skip)]
+    pub values: Vec<(String, String)>,
+}
+
+impl Flags {
+    /// Where this server is reached from outside the cluster: a name or an address, perhaps with a port.
+    pub fn external_host(&self) -> String {
+        match &self.external_hostname {
+            Some(name) if !name.is_empty() => name.clone(),
+            _ => crate::server::advertised(self).to_string(),
+        }
+    }
+
+    /// Parses a command line, the program's name first. On `--help`, `--version` or a mistake prints what there is to
+    /// say and gives the exit code.
+    pub fn read(arguments: Vec<OsString>) -> Result<Flags, ExitCode> {
+        let left = accepted::without(arguments).map_err(|line| {
+            eprintln!("Error: {line}");
+            ExitCode::FAILURE
+        })?;
+        let mut read: Flags = flags::parse(left.clone())?;
+        read.values = values(left);
+        Ok(read)
+    }
+}
+
+/// The value of each flag, as it was given or by default, in alphabetical order.
+fn values(arguments: Vec<OsString>) -> Vec<(String, String)> {
+    let command = Flags::command();
+    let Ok(matches) = command.clone().args_override_self(true).try_get_matches_from(arguments) else {
+        return Vec::new();
+    };
+    let mut values: Vec<(String, String)> = command
+        .get_arguments()
+        .filter_map(|argument| {
+            let name = argument.get_long()?.to_owned();
+            let raw = matches.try_get_raw(argument.get_id().as_str()).ok().flatten();
+            let raw: Vec<String> = raw.into_iter().flatten().map(|text| text.to_string_lossy().into_owned()).collect();
+            let is_list = matches!(argument.get_action(), clap::ArgAction::Append);
+            Some((name, if is_list { format!("[{}]", raw.join(",")) } else { raw.concat() }))
+        })
+        .collect();
+    values.sort();
+    values
 }
 
 fn feature_gates(text: &str) -> Result<String, String> {

@@ -87,6 +87,13 @@ fn checks(kind: &str) -> impl Iterator<Item = (&'static str, Subject)> {
         .map(|(name, _, subject)| (*name, *subject))
 }
 
+/// The paths of all single checks.
+pub fn paths() -> impl Iterator<Item = String> {
+    ["healthz", "livez", "readyz"]
+        .into_iter()
+        .flat_map(|kind| checks(kind).map(move |(name, _)| format!("/{kind}/{name}")))
+}
+
 /// What is wrong with each subject, found out once for all checks that look at it.
 struct Findings {
     store: Option<String>,

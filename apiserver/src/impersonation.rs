@@ -79,6 +79,7 @@ fn check(
         verb: "impersonate",
         is_resource: true,
         group,
+        version: "v1",
         resource,
         subresource,
         namespace,

@@ -14,6 +14,7 @@ mod bootstrap;
 mod chain;
 mod context;
 mod discovery;
+mod edge;
 mod facts;
 mod feature_gates;
 mod field;
@@ -37,31 +38,39 @@ mod routes;
 mod selection;
 mod selector;
 mod server;
+mod serving_certificates;
 mod status;
 mod storage;
 mod subresources;
 mod verbs;
 mod warnings;
+mod webhook_client;
+mod zpages;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use controllers_component_base::run;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub use flags::Flags;
 
 /// Runs kube-apiserver with these arguments, the first of which is the program's name.
 pub fn run(args: Vec<OsString>) -> ExitCode {
-    let flags: Flags = match controllers_component_base::flags::parse(args) {
+    let flags = match Flags::read(args) {
         Ok(flags) => flags,
         Err(code) => return code,
     };
-    run::run(flags.logging.v, |shutdown| async move {
+    // As long as all steps of stopping may take together, and a little more to tell of one that hangs.
+    let grace = flags.shutdown_delay_duration
+        + flags.shutdown_watch_termination_grace_period
+        + flags.request_timeout
+        + Duration::from_secs(10);
+    run::run_with_grace(flags.logging.v, grace, |shutdown| async move {
         let running = start(&flags, shutdown).await?;
         running.finished().await
     })
@@ -90,17 +99,28 @@ impl Running {
 /// The store cannot be opened, the port is taken, or a flag's file cannot be read.
 pub async fn start(flags: &Flags, shutdown: CancellationToken) -> anyhow::Result<Running> {
     controllers_component_base::client::install_crypto_provider();
-    let tls = listen::tls(flags)?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let certificates = Arc::new(serving_certificates::ServingCertificates::new(flags, &provider)?);
+    let tls = listen::tls(flags, provider, Arc::clone(&certificates))?;
     let asked = SocketAddr::new(flags.bind_address, flags.secure_port);
-    let listener = TcpListener::bind(asked)
-        .await
+    let listener = listen::bind(asked, flags.permit_port_sharing)
         .with_context(|| format!("failed to create listener: failed to listen on {asked}"))?;
     let address = listener.local_addr()?;
+    // A free port that was taken is now the server's own.
+    let flags = &Flags { secure_port: address.port(), ..flags.clone() };
     let server = server::Server::new(flags).await?;
     tracing::info!(%address, "Serving securely");
     tokio::spawn(apiextensions::run(Arc::clone(&server)));
     let keeping = tokio::spawn(bootstrap::run(Arc::clone(&server), address.port()));
-    let serving = listen::serve(server, listener, tls, shutdown, flags.shutdown_delay_duration);
+    tokio::spawn(listen::reload(Arc::clone(&server), certificates));
+    let stopping = listen::Stopping {
+        delay: flags.shutdown_delay_duration,
+        send_retry_after: flags.shutdown_send_retry_after,
+        watch_grace: flags.shutdown_watch_termination_grace_period,
+        request_timeout: flags.request_timeout,
+    };
+    let settings = listen::Settings::new(flags, tls);
+    let serving = listen::serve(server, listener, settings, shutdown, stopping);
     let serving = tokio::spawn(async move {
         serving.await;
         // The others are to know that this server is gone, unless the store does not take it.

@@ -1,8 +1,7 @@
 //! The HTTPS listener: TLS, HTTP/1.1 and HTTP/2, and an orderly end.
 
 use std::convert::Infallible;
-use std::net::IpAddr;
-use std::path::PathBuf;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,11 +12,12 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use rustls::client::danger::HandshakeSignatureValid;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::{ServerConfig, SignatureScheme};
-use tokio::net::{TcpListener, TcpStream};
+use rustls::version::{TLS12, TLS13};
+use rustls::{ServerConfig, SignatureScheme, SupportedCipherSuite, SupportedProtocolVersion};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -29,30 +29,100 @@ use crate::chain;
 use crate::flags::Flags;
 use crate::gathering::Gathering;
 use crate::server::Server;
+use crate::serving_certificates::ServingCertificates;
 
-/// How long open requests may go on once the server stops.
-const DRAIN: Duration = Duration::from_secs(10);
 /// How long a client may take to shake hands, and to send a request's headers.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 const HEADERS: Duration = Duration::from_secs(30);
+/// How often files of certificates are looked at.
+const RELOAD: Duration = Duration::from_secs(1);
+/// Requests under way on one connection of HTTP/2 without a flag, as upstream has it.
+const MAX_STREAMS: u32 = 100;
+
+/// How connections are served.
+#[derive(Clone)]
+pub struct Settings {
+    acceptor: TlsAcceptor,
+    max_streams: u32,
+}
+
+impl Settings {
+    pub fn new(flags: &Flags, tls: ServerConfig) -> Settings {
+        let max_streams = match flags.http2_max_streams_per_connection {
+            0 => MAX_STREAMS,
+            number => number,
+        };
+        Settings { acceptor: TlsAcceptor::from(Arc::new(tls)), max_streams }
+    }
+}
+
+/// How the server stops.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopping {
+    /// How long it goes on serving after it was told to stop.
+    pub delay: Duration,
+    /// Whether what comes then is told to come again later, until what is under way is answered.
+    pub send_retry_after: bool,
+    pub watch_grace: Duration,
+    pub request_timeout: Duration,
+}
+
+/// Asks a client of HTTP/2 to connect anew; among the extensions of its requests.
+#[derive(Clone)]
+pub struct Leave(pub CancellationToken);
+
+/// Takes the port.
+///
+/// # Errors
+/// It is taken, or the address is not this machine's.
+pub fn bind(address: SocketAddr, share_port: bool) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    if share_port {
+        socket.set_reuseport(true)?;
+    }
+    socket.bind(address)?;
+    socket.listen(1024)
+}
+
+/// Reads certificates again when their files change, until the server stops.
+pub async fn reload(server: Arc<Server>, certificates: Arc<ServingCertificates>) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(RELOAD) => {}
+            () = server.draining.cancelled() => return,
+        }
+        certificates.reload();
+        server.authentication.reload();
+        server.authorization.reload();
+    }
+}
 
 /// Serves connections until the token is cancelled, then lets what is open come to an end.
 pub async fn serve(
     server: Arc<Server>,
     listener: TcpListener,
-    tls: ServerConfig,
+    settings: Settings,
     shutdown: CancellationToken,
-    delay: Duration,
+    stopping: Stopping,
 ) {
-    let acceptor = TlsAcceptor::from(Arc::new(tls));
     let connections = TaskTracker::new();
+    let drain = stopping.request_timeout + stopping.watch_grace;
     // Told to stop, the server says so on /readyz and goes on serving for a while, so that nobody is sent here any more.
-    let delayed = async {
+    let told = async {
         shutdown.cancelled().await;
+        tracing::info!("ShutdownInitiated: told to stop, becoming unready and serving on");
         server.stopping.cancel();
-        tokio::time::sleep(delay).await;
+        tokio::time::sleep(stopping.delay).await;
+        tracing::info!(delay = ?stopping.delay, "AfterShutdownDelayDuration: the time to go unready is over");
+        if stopping.send_retry_after {
+            server.refusing.cancel();
+            server.under_way.close();
+            // What takes longer is cut off with its connection.
+            let _ = tokio::time::timeout(stopping.request_timeout, server.under_way.wait()).await;
+        }
     };
-    let mut stopped = std::pin::pin!(delayed);
+    let mut stopped = std::pin::pin!(told);
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -60,7 +130,8 @@ pub async fn serve(
         };
         match accepted {
             Ok((tcp, from)) => {
-                connections.spawn(connection(Arc::clone(&server), acceptor.clone(), tcp, from.ip().to_canonical()));
+                let from = from.ip().to_canonical();
+                connections.spawn(connection(Arc::clone(&server), settings.clone(), tcp, from, drain));
             }
             // Out of file descriptors, most likely: wait for some to be closed.
             Err(error) => {
@@ -70,21 +141,23 @@ pub async fn serve(
         }
     }
     drop(listener);
+    tracing::info!("HTTPServerStoppedListening: answering what is under way");
     // Connections are told to end once their requests are answered; open watches end at once.
     server.draining.cancel();
     connections.close();
-    if tokio::time::timeout(DRAIN, connections.wait()).await.is_err() {
+    if tokio::time::timeout(drain, connections.wait()).await.is_err() {
         tracing::warn!(connections = connections.len(), "connections were cut off");
     }
+    tracing::info!("InFlightRequestsDrained: nothing is under way any more");
     // Only now: until here requests under way could still read.
     server.feed.stop();
 }
 
-async fn connection(server: Arc<Server>, acceptor: TlsAcceptor, tcp: TcpStream, peer: IpAddr) {
+async fn connection(server: Arc<Server>, settings: Settings, tcp: TcpStream, peer: IpAddr, drain: Duration) {
     let _ = tcp.set_nodelay(true);
     let stopping = server.draining.clone();
     let shaken = tokio::select! {
-        shaken = tokio::time::timeout(HANDSHAKE, acceptor.accept(tcp)) => shaken,
+        shaken = tokio::time::timeout(HANDSHAKE, settings.acceptor.accept(tcp)) => shaken,
         () = stopping.cancelled() => return,
     };
     let tls = match shaken {
@@ -108,8 +181,11 @@ async fn connection(server: Arc<Server>, acceptor: TlsAcceptor, tcp: TcpStream, 
         Some(parsed.validity().not_after.timestamp())
     });
     let peer = Peer { address: peer, certified_until };
+    let leave = CancellationToken::new();
+    let leaving = Leave(leave.clone());
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(peer);
+        request.extensions_mut().insert(leaving.clone());
         let served = chain::serve(Arc::clone(&server), Arc::clone(&certificates), request);
         async move { Ok::<_, Infallible>(served.await) }
     });
@@ -118,7 +194,7 @@ async fn connection(server: Arc<Server>, acceptor: TlsAcceptor, tcp: TcpStream, 
     builder
         .http2()
         .timer(TokioTimer::new())
-        .max_concurrent_streams(250)
+        .max_concurrent_streams(settings.max_streams)
         .max_send_buf_size(64 * 1024)
         .keep_alive_interval(Some(Duration::from_secs(30)))
         .keep_alive_timeout(Duration::from_secs(15))
@@ -127,13 +203,23 @@ async fn connection(server: Arc<Server>, acceptor: TlsAcceptor, tcp: TcpStream, 
     let gathers = tls.get_ref().1.alpn_protocol() == Some(b"h2".as_slice());
     let stream = TokioIo::new(Gathering::new(tls, gathers));
     let mut served = std::pin::pin!(builder.serve_connection_with_upgrades(stream, service));
+    let told = async {
+        tokio::select! {
+            () = leave.cancelled() => {}
+            () = stopping.cancelled() => {}
+        }
+    };
     let outcome = tokio::select! {
         outcome = &mut served => outcome,
-        () = stopping.cancelled() => {
+        () = told => {
             served.as_mut().graceful_shutdown();
+            let too_late = async {
+                stopping.cancelled().await;
+                tokio::time::sleep(drain).await;
+            };
             tokio::select! {
                 outcome = &mut served => outcome,
-                () = tokio::time::sleep(DRAIN) => return,
+                () = too_late => return,
             }
         }
     };
@@ -142,46 +228,56 @@ async fn connection(server: Arc<Server>, acceptor: TlsAcceptor, tcp: TcpStream, 
     }
 }
 
-/// The TLS settings: the serving certificate, and client certificates asked for but judged later.
-pub fn tls(flags: &Flags) -> anyhow::Result<ServerConfig> {
-    let (chain, key) = match (&flags.tls_cert_file, &flags.tls_private_key_file) {
-        (Some(certificate), Some(key)) => read_pair(certificate, key)?,
-        (None, None) => self_signed()?,
-        _ => anyhow::bail!("--tls-cert-file and --tls-private-key-file must be given together"),
+/// The TLS settings: the serving certificates, and client certificates asked for but judged later.
+///
+/// # Errors
+/// A flag names a version or cipher suite that is not supported.
+pub fn tls(
+    flags: &Flags,
+    provider: Arc<CryptoProvider>,
+    certificates: Arc<ServingCertificates>,
+) -> anyhow::Result<ServerConfig> {
+    let versions: &[&SupportedProtocolVersion] = match flags.tls_min_version.as_deref() {
+        None | Some("" | "VersionTLS12") => &[&TLS12, &TLS13],
+        Some("VersionTLS13") => &[&TLS13],
+        Some(version @ ("VersionTLS10" | "VersionTLS11")) => {
+            anyhow::bail!("--tls-min-version: {version} is not served: VersionTLS12 is the lowest")
+        }
+        Some(version) => anyhow::bail!("--tls-min-version: unknown tls version {version:?}"),
     };
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = ServerConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()?
+    let mut suites = CryptoProvider::clone(&provider);
+    if !flags.tls_cipher_suites.is_empty() {
+        let name = |suite: &SupportedCipherSuite| suite.suite().as_str().unwrap_or_default().replace("TLS13_", "TLS_");
+        for wanted in &flags.tls_cipher_suites {
+            let is_known = suites.cipher_suites.iter().any(|suite| is_named(&name(suite), wanted));
+            anyhow::ensure!(is_known, "--tls-cipher-suites: Cipher suite {wanted} not supported or doesn't exist");
+        }
+        // The suites of TLS 1.3 are not chosen among.
+        suites.cipher_suites.retain(|suite| {
+            suite.tls13().is_some() || flags.tls_cipher_suites.iter().any(|wanted| is_named(&name(suite), wanted))
+        });
+    }
+    let mut config = ServerConfig::builder_with_provider(Arc::new(suites))
+        .with_protocol_versions(versions)
+        .context("--tls-cipher-suites: none is left for --tls-min-version")?
         .with_client_cert_verifier(Arc::new(AnyClient(provider)))
-        .with_single_cert(chain, key)
-        .context("the serving certificate and key do not fit")?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        .with_cert_resolver(certificates);
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    if !flags.disable_http2_serving {
+        config.alpn_protocols.insert(0, b"h2".to_vec());
+    }
     Ok(config)
 }
 
-fn read_pair(
-    certificate: &PathBuf,
-    key: &PathBuf,
-) -> anyhow::Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)> {
-    let chain = CertificateDer::pem_file_iter(certificate)
-        .and_then(Iterator::collect)
-        .with_context(|| format!("--tls-cert-file: cannot read {}", certificate.display()))?;
-    let key = PrivateKeyDer::from_pem_file(key)
-        .with_context(|| format!("--tls-private-key-file: cannot read {}", key.display()))?;
-    Ok((chain, key))
-}
-
-fn self_signed() -> anyhow::Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)> {
-    let names = ["localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "127.0.0.1"];
-    let made = rcgen::generate_simple_self_signed(names.map(str::to_owned).to_vec())?;
-    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).map_err(|error| anyhow::anyhow!("{error}"))?;
-    Ok((vec![made.cert.der().clone()], key))
+/// Whether a suite has a name; two of them have an older one besides.
+fn is_named(suite: &str, wanted: &str) -> bool {
+    suite == wanted || suite.strip_suffix("_SHA256").is_some_and(|short| short == wanted && short.ends_with("POLY1305"))
 }
 
 /// Accepts any certificate whose key the client proves to have; authentication judges the chain, so that
 /// a bad one is a 401.
 #[derive(Debug)]
-struct AnyClient(Arc<rustls::crypto::CryptoProvider>);
+struct AnyClient(Arc<CryptoProvider>);
 
 impl AnyClient {
     /// The judgement on a signature by the key of a certificate without extensions; `None` on all other certificates.

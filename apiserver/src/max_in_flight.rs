@@ -58,7 +58,7 @@ impl MaxInFlight {
 }
 
 /// Whether a request may last as long as its client likes.
-fn is_long_running(info: &RequestInfo, query: &Query) -> bool {
+pub fn is_long_running(info: &RequestInfo, query: &Query) -> bool {
     let streams = matches!(info.subresource.as_str(), "attach" | "exec" | "proxy" | "portforward");
     info.verb == "watch" || streams || (info.subresource == "log" && query.flag("follow"))
 }

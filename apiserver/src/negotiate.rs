@@ -2,9 +2,10 @@
 //!
 //! Source: apiserver `pkg/endpoints/handlers/negotiation`.
 
-use http::HeaderMap;
-use http::header::{ACCEPT, CONTENT_TYPE};
+use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
+use http::{HeaderMap, HeaderValue};
 
+use crate::request::Query;
 use crate::status::{Result, Status};
 
 pub const JSON: &str = "application/json";
@@ -87,14 +88,14 @@ pub fn produced_with(headers: &HeaderMap, other: &str) -> Result<()> {
     Err(Status::no_representation(&format!("{other}, {OBJECT_TYPES}")))
 }
 
-/// [`produced`] of a route that speaks only JSON.
-pub fn produced_json(headers: &HeaderMap) -> Result<()> {
+/// [`produced`] of a route that speaks only one media type.
+pub fn produced_only(headers: &HeaderMap, only: &str) -> Result<()> {
     let header = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let fits = |clause: Clause<'_>| matches!(clause.media_type.to_ascii_lowercase().as_str(), "*/*" | JSON);
+    let fits = |clause: Clause<'_>| ["*/*", only].contains(&clause.media_type.to_ascii_lowercase().as_str());
     if header.trim().is_empty() || header.split(',').map(Clause::parse).any(fits) {
         return Ok(());
     }
-    Err(Status::no_representation(JSON))
+    Err(Status::no_representation(only))
 }
 
 fn is_produced(headers: &HeaderMap, other: &str) -> bool {
@@ -104,6 +105,27 @@ fn is_produced(headers: &HeaderMap, other: &str) -> bool {
             let media_type = clause.media_type.to_ascii_lowercase();
             media_type == other || matches!(media_type.as_str(), "*/*" | JSON | YAML | PROTOBUF)
         })
+}
+
+/// Asks for indented JSON where the query or a tool for people does, as the `Accept` header can.
+///
+/// Source: `isPrettyPrint` in `negotiate.go`.
+pub fn prefer_pretty(headers: &mut HeaderMap, query: &Query) {
+    let is_pretty = match query.get("pretty").filter(|text| !text.is_empty()) {
+        Some(text) => controllers_component_base::flags::boolean(text).unwrap_or_default(),
+        None => headers.get(USER_AGENT).is_some_and(|agent| {
+            [&b"curl"[..], b"Wget", b"Mozilla/5.0"].iter().any(|tool| agent.as_bytes().starts_with(tool))
+        }),
+    };
+    if !is_pretty {
+        return;
+    }
+    let asked = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).filter(|text| !text.trim().is_empty());
+    let clauses: Vec<String> =
+        asked.unwrap_or("*/*").split(',').map(|clause| format!("{};pretty=1", clause.trim())).collect();
+    if let Ok(value) = HeaderValue::from_str(&clauses.join(",")) {
+        headers.insert(ACCEPT, value);
+    }
 }
 
 /// Chooses the first clause of the `Accept` header that the route can answer.
@@ -122,6 +144,40 @@ pub fn accept(headers: &HeaderMap, offer: Offer) -> Result<Accepted> {
             _ => "application/json, application/yaml",
         })
     })
+}
+
+/// How a page for people is to be shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Page {
+    Text,
+    /// As an object of `config.k8s.io`, in this version of it.
+    Object {
+        encoding: Encoding,
+        version: &'static str,
+    },
+}
+
+/// Chooses the first clause of the `Accept` header that a page for people can answer, whose object is of this kind.
+pub fn page(headers: &HeaderMap, kind: &str) -> Result<Page> {
+    let header = headers.get(ACCEPT).map_or("", |value| value.to_str().unwrap_or("*/*"));
+    if header.trim().is_empty() {
+        return Ok(Page::Text);
+    }
+    let mut clauses: Vec<Clause<'_>> = header.split(',').map(Clause::parse).collect();
+    clauses.sort_by(|a, b| b.quality.total_cmp(&a.quality));
+    let shown = |clause: &Clause<'_>| {
+        let encoding = match (clause.media_type.to_ascii_lowercase().as_str(), clause.parameter("as")) {
+            ("text/plain" | "text/*" | "*/*", None) => return Some(Page::Text),
+            (JSON, Some(_)) => Encoding::Json,
+            (YAML, Some(_)) => Encoding::Yaml,
+            _ => return None,
+        };
+        let version = ["v1beta1", "v1alpha1"].into_iter().find(|version| clause.parameter("v") == Some(version))?;
+        let is_kind = clause.parameter("g") == Some("config.k8s.io") && clause.parameter("as") == Some(kind);
+        is_kind.then_some(Page::Object { encoding, version })
+    };
+    let found = clauses.iter().find_map(shown);
+    found.ok_or_else(|| Status::not_acceptable("application/json, application/yaml, text/plain"))
 }
 
 struct Clause<'a> {
@@ -211,5 +267,40 @@ mod tests {
         assert_eq!(accepted("text/html, */*;q=0.1").unwrap().encoding, Encoding::Json);
         assert_eq!(accepted("application/json;as=Nonsense;v=v1;g=meta.k8s.io"), None);
         assert_eq!(accepted("text/html"), None);
+    }
+
+    #[test]
+    fn pages_are_text_or_objects() {
+        let page = |header: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(ACCEPT, header.parse().unwrap());
+            page(&headers, "Statusz").ok()
+        };
+        assert_eq!(page("*/*"), Some(Page::Text));
+        let object = Some(Page::Object { encoding: Encoding::Json, version: "v1beta1" });
+        assert_eq!(page("application/json;v=v1beta1;g=config.k8s.io;as=Statusz"), object);
+        assert_eq!(page("application/json"), None);
+        assert_eq!(page("application/json;v=v1beta1;g=config.k8s.io;as=Flagz"), None);
+    }
+
+    #[test]
+    fn tools_for_people_get_indented_json() {
+        let preferred = |agent: &str, query: &str, accept: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(USER_AGENT, agent.parse().unwrap());
+            if !accept.is_empty() {
+                headers.insert(ACCEPT, accept.parse().unwrap());
+            }
+            prefer_pretty(&mut headers, &Query::parse(query));
+            accept_of(&headers).pretty
+        };
+        fn accept_of(headers: &HeaderMap) -> Accepted {
+            accept(headers, Offer { protobuf: true, forms: true, tables: true, watch: false }).unwrap()
+        }
+        assert!(preferred("curl/8.0", "", ""));
+        assert!(preferred("curl/8.0", "", "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"));
+        assert!(!preferred("curl/8.0", "pretty=false", ""));
+        assert!(!preferred("kubectl/v1.36", "", ""));
+        assert!(preferred("kubectl/v1.36", "pretty=true", "*/*"));
     }
 }

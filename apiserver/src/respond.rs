@@ -58,6 +58,12 @@ pub fn status_in(accepted: Accepted, status: &Status) -> Response<Body> {
         let text = String::from_utf8(status.to_json()).unwrap_or_default();
         return body::response(status.code, negotiate::JSON, pretty(&text));
     }
+    if accepted.pretty && accepted.encoding == Encoding::Json {
+        let mut response = body::status(status);
+        let text = String::from_utf8(status.to_json()).unwrap_or_default();
+        *response.body_mut() = body::full(pretty(&text));
+        return response;
+    }
     if accepted.encoding == Encoding::Json {
         return body::status(status);
     }
@@ -218,6 +224,8 @@ pub fn finish_text(accepted: Accepted, out: &mut Vec<u8>) -> Result<()> {
     if accepted.pretty {
         let tree: Box<RawValue> = serde_json::from_slice(out).map_err(Status::internal)?;
         *out = pretty(tree.get());
+        // Upstream ends what is indented without a newline.
+        return Ok(());
     }
     out.push(b'\n');
     Ok(())

@@ -1,17 +1,15 @@
 //! Which code serves which path.
 
-use apiserver_schema::time;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 
 use crate::body::{self, Body};
 use crate::context::{Context, Target};
 use crate::status::{GroupResource, Result, Status};
-use crate::{discovery, health, negotiate, openapi, respond, subresources, verbs};
+use crate::{discovery, health, negotiate, openapi, respond, subresources, verbs, zpages};
 
 /// Serves a request that is allowed.
 pub async fn route(context: &Context, request: Request<Incoming>) -> Result<Response<Body>> {
-    check_timeout(context)?;
     if context.info.is_resource {
         return resource(context, request).await;
     }
@@ -19,19 +17,25 @@ pub async fn route(context: &Context, request: Request<Incoming>) -> Result<Resp
     let is_health = ["/healthz", "/livez", "/readyz"]
         .iter()
         .any(|root| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')));
-    // Upstream's health checks and its index of groups do not look at the method.
-    if !is_health && path != "/apis" && *request.method() != Method::GET {
+    // Only what describes versions looks at the method, and does without minding a slash at the end.
+    let describes = path == "/version" || context.info.prefix == "api" || !context.info.version.is_empty();
+    if describes && is_group(context) && *request.method() != Method::GET {
         return Err(Status::method_not_allowed());
     }
+    let is_identity = ["/.well-known/openid-configuration", "/openid/v1/jwks"].contains(&path);
+    let minds_slash = !describes && !is_identity && context.info.prefix.is_empty() && path.len() > 1;
+    if minds_slash && context.info.path.ends_with('/') {
+        return Ok(body::page_not_found());
+    }
     match path {
-        "" => Ok(discovery::index(context)),
+        "" | "/index.html" => Ok(discovery::index(context)),
         "/api" => {
             negotiate::produced(&context.headers, false)?;
             discovery::legacy_versions(context)
         }
         "/apis" => discovery::groups(context),
         "/version" => {
-            negotiate::produced_json(&context.headers)?;
+            negotiate::produced_only(&context.headers, negotiate::JSON)?;
             Ok(discovery::version())
         }
         "/metrics" => Ok(body::response(
@@ -39,6 +43,9 @@ pub async fn route(context: &Context, request: Request<Incoming>) -> Result<Resp
             "text/plain; version=0.0.4; charset=utf-8",
             context.server.metrics.text(&context.server).await,
         )),
+        "/statusz" => zpages::statusz(context),
+        "/flagz" => zpages::flagz(context),
+        _ if is_identity => identity_document(context, path, request.method()),
         "/metrics/slis" => Ok(body::response(
             StatusCode::OK,
             "text/plain; version=0.0.4; charset=utf-8",
@@ -57,17 +64,25 @@ pub async fn route(context: &Context, request: Request<Incoming>) -> Result<Resp
     }
 }
 
-/// A request that ends by itself may say how long it is worth waiting for; nonsense is refused.
-///
-/// Source: apiserver `pkg/endpoints/filters/request_deadline.go`.
-fn check_timeout(context: &Context) -> Result<()> {
-    let streams = matches!(context.info.subresource.as_str(), "attach" | "exec" | "proxy" | "portforward" | "log");
-    match context.query.get("timeout") {
-        Some(text) if !text.is_empty() && context.info.verb != "watch" && !streams => time::parse_duration(text)
-            .map(drop)
-            .map_err(|why| Status::bad_request(format!("invalid timeout specified in the request URL - {why}"))),
-        _ => Ok(()),
+/// By which others verify service account tokens.
+fn identity_document(context: &Context, path: &str, method: &Method) -> Result<Response<Body>> {
+    let tokens = context.server.authentication.service_accounts.as_ref();
+    let Some(documents) = tokens.and_then(|tokens| tokens.discovery.as_ref()) else {
+        return Ok(body::page_not_found());
+    };
+    if *method != Method::GET {
+        return Err(Status::method_not_allowed());
     }
+    let mut response = if path.ends_with("/jwks") {
+        negotiate::produced_only(&context.headers, "application/jwk-set+json")?;
+        body::response(StatusCode::OK, "application/jwk-set+json", documents.keys.clone())
+    } else {
+        negotiate::produced_only(&context.headers, negotiate::JSON)?;
+        body::response(StatusCode::OK, negotiate::JSON, documents.configuration.clone())
+    };
+    let kept = http::HeaderValue::from_static("public, max-age=3600");
+    response.headers_mut().insert(http::header::CACHE_CONTROL, kept);
+    Ok(response)
 }
 
 /// Whether the group of the path is served in any version.

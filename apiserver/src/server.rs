@@ -16,6 +16,7 @@ use apiserver_storage::memory::MemoryStore;
 use apiserver_watch_cache::Feed;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::admission::{self, Plugin};
 use crate::allocations::{Allocations, ServiceRanges};
@@ -23,13 +24,14 @@ use crate::apiextensions::CustomResources;
 use crate::authn::Authentication;
 use crate::authz::Authorization;
 use crate::context::{Served, Stored};
+use crate::edge::Edge;
 use crate::facts;
 use crate::flags::Flags;
 use crate::kubelet::Kubelets;
 use crate::max_in_flight::MaxInFlight;
 use crate::metrics::Metrics;
 use crate::openapi::Documents;
-use crate::resources::builtin;
+use crate::resources::{builtin, runtime_config};
 use crate::status::{Result, Status};
 use crate::storage::{ObjectStore, ROOT};
 
@@ -47,6 +49,7 @@ pub struct Server {
     pub allocations: Allocations,
     pub metrics: Metrics,
     pub max_in_flight: MaxInFlight,
+    pub edge: Edge,
     pub kubelets: Kubelets,
     pub openapi: Documents,
     /// What definitions add to the table of resources.
@@ -56,6 +59,10 @@ pub struct Server {
     pub started: Instant,
     /// Cancelled once the server is told to stop: health says so.
     pub stopping: CancellationToken,
+    /// Cancelled once new requests are to come again later (`--shutdown-send-retry-after`).
+    pub refusing: CancellationToken,
+    /// Requests under way that are not long-running.
+    pub under_way: TaskTracker,
     /// Cancelled once it serves nothing new: open watches end.
     pub draining: CancellationToken,
 }
@@ -71,6 +78,11 @@ pub struct Options {
     pub livez_grace_period: Duration,
     pub etcd_healthcheck_timeout: Duration,
     pub etcd_db_metric_poll_interval: Duration,
+    /// How long pods stay where they do not say, in seconds.
+    pub not_ready_toleration_seconds: i64,
+    pub unreachable_toleration_seconds: i64,
+    /// Every flag with its value.
+    pub flags: Vec<(String, String)>,
 }
 
 impl Server {
@@ -88,7 +100,7 @@ impl Server {
         let mut served = HashMap::new();
         let mut order = Vec::new();
         let mut stores: HashMap<String, Arc<ObjectStore>> = HashMap::new();
-        for resource in builtin::resources() {
+        for resource in runtime_config::apply(builtin::resources(), &flags.runtime_config)? {
             let objects = resource.storage.as_ref().map(|storage| {
                 let start = || {
                     let operations = metrics.stores.of(&resource.group, &resource.plural);
@@ -108,13 +120,16 @@ impl Server {
         Ok(Arc::new(Server {
             options: Options {
                 min_request_timeout: Duration::from_secs(flags.min_request_timeout),
-                advertise_address: flags.advertise_address.unwrap_or_else(|| default_address(flags.bind_address)),
+                advertise_address: advertised(flags),
                 secure_port: flags.secure_port,
                 service_ranges: service_ranges.clone(),
                 allow_privileged: flags.allow_privileged,
                 livez_grace_period: flags.livez_grace_period,
                 etcd_healthcheck_timeout: flags.etcd_healthcheck_timeout,
                 etcd_db_metric_poll_interval: flags.etcd_db_metric_poll_interval,
+                not_ready_toleration_seconds: flags.default_not_ready_toleration_seconds,
+                unreachable_toleration_seconds: flags.default_unreachable_toleration_seconds,
+                flags: flags.values.clone(),
             },
             store,
             feed,
@@ -125,6 +140,7 @@ impl Server {
             admission: admission::plugins(flags)?,
             allocations: Allocations::new(service_ranges)?,
             metrics,
+            edge: Edge::new(flags)?,
             max_in_flight: MaxInFlight::new(flags.max_requests_inflight, flags.max_mutating_requests_inflight),
             kubelets: Kubelets::new(flags)?,
             openapi: Documents::default(),
@@ -133,6 +149,8 @@ impl Server {
             bootstrapped: AtomicBool::new(false),
             started: Instant::now(),
             stopping: CancellationToken::new(),
+            refusing: CancellationToken::new(),
+            under_way: TaskTracker::new(),
             draining: CancellationToken::new(),
         }))
     }
@@ -253,6 +271,11 @@ impl Deref for Objects<'_> {
             None => unreachable!("made only for resources that are stored"),
         }
     }
+}
+
+/// The address that other members of the cluster reach this server by.
+pub fn advertised(flags: &Flags) -> IpAddr {
+    flags.advertise_address.unwrap_or_else(|| default_address(flags.bind_address))
 }
 
 async fn open_store(flags: &Flags) -> anyhow::Result<Arc<dyn Store>> {

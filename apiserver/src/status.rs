@@ -314,6 +314,13 @@ impl Status {
         status
     }
 
+    /// The request took longer than it may.
+    pub fn timeout(why: &str) -> Self {
+        let mut status = Self::new(StatusCode::GATEWAY_TIMEOUT, "Timeout", format!("Timeout: {why}"));
+        status.details = Some(Details::default());
+        status
+    }
+
     /// A backend's refusal, which a client may or may not be to blame for.
     ///
     /// Source: apimachinery `NewGenericServerResponse`.
@@ -365,7 +372,21 @@ impl Status {
             code: self.code.as_u16(),
         };
         // Only strings, numbers and maps: serialising them cannot fail.
-        serde_json::to_vec(&body).unwrap_or_default()
+        let json = serde_json::to_vec(&body).unwrap_or_default();
+        if !json.iter().any(|byte| matches!(byte, b'<' | b'>' | b'&')) {
+            return json;
+        }
+        // Go's encoder keeps what HTML would read out of strings, the only place that it can be in.
+        let mut escaped = Vec::with_capacity(json.len() + 32);
+        for byte in json {
+            match byte {
+                b'<' => escaped.extend_from_slice(b"\\u003c"),
+                b'>' => escaped.extend_from_slice(b"\\u003e"),
+                b'&' => escaped.extend_from_slice(b"\\u0026"),
+                byte => escaped.push(byte),
+            }
+        }
+        escaped
     }
 }
 

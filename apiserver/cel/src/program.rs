@@ -1,5 +1,6 @@
 //! Compiled expressions, and what they are evaluated with.
 
+use crate::ast::{Ast, Kind, Literal};
 use crate::check::{self, Checked, Reference};
 use crate::cost::{self, CostEstimate};
 use crate::env::Env;
@@ -18,6 +19,8 @@ pub struct Program {
     output: Type,
     cost: CostEstimate,
     variables: Vec<Name>,
+    /// Variables with fields that are selected of them.
+    selections: Vec<(Name, Name)>,
 }
 
 /// Why an expression cannot be used.
@@ -123,7 +126,8 @@ impl Program {
             }
         }
         let output = checked.type_of(checked.ast.root).clone();
-        Ok(Program { plan, output, cost, variables })
+        let selections = selections(&checked.ast);
+        Ok(Program { plan, output, cost, variables, selections })
     }
 
     /// The type of the expression's value.
@@ -144,6 +148,12 @@ impl Program {
         self.variables.iter().any(|name| &**name == variable)
     }
 
+    /// Whether the expression selects a field of a variable, as `variable.field` or `variable.?field`.
+    #[must_use]
+    pub fn selects(&self, variable: &str, field: &str) -> bool {
+        self.selections.iter().any(|(of, name)| &**of == variable && &**name == field)
+    }
+
     /// Evaluates. `limit`: the cost after which the evaluation ends with [`crate::ErrorKind::CostLimit`]; upstream's
     /// limit for one call is [`crate::PER_CALL_LIMIT`].
     #[must_use]
@@ -152,6 +162,25 @@ impl Program {
         let result = evaluator.eval(&self.plan);
         Outcome { result, cost: evaluator.cost }
     }
+}
+
+/// The fields that are selected of names.
+fn selections(ast: &Ast) -> Vec<(Name, Name)> {
+    let selected = ast.nodes.iter().filter_map(|node| match &node.kind {
+        Kind::Select { operand, field, .. } => match ast.kind(*operand) {
+            Kind::Ident(name) => Some((name.clone(), field.clone())),
+            _ => None,
+        },
+        Kind::Call { target: None, function, args } if &**function == "_?._" => match args.as_slice() {
+            [operand, field] => match (ast.kind(*operand), ast.kind(*field)) {
+                (Kind::Ident(name), Kind::Literal(Literal::String(field))) => Some((name.clone(), field.clone())),
+                _ => None,
+            },
+            _ => None,
+        },
+        _ => None,
+    });
+    selected.collect()
 }
 
 fn checked(env: &Env, source: &Source) -> Result<Checked, CompileError> {

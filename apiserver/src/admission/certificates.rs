@@ -117,6 +117,7 @@ fn may(attributes: &Attributes<'_>, verb: &str, signer: &str) -> bool {
             verb,
             is_resource: true,
             group: GROUP,
+            version: "*",
             resource: "signers",
             subresource: "",
             namespace: "",

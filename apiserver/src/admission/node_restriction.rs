@@ -317,6 +317,7 @@ async fn token(attributes: &Attributes<'_>, node: &str, request: &Value) -> Resu
         verb: "request-serviceaccounts-token-audience",
         is_resource: true,
         group: "",
+        version: "v1",
         resource: audience,
         subresource: "",
         namespace: attributes.namespace,

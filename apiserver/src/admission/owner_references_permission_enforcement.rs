@@ -35,6 +35,7 @@ impl Plugin for OwnerReferencesPermissionEnforcement {
             verb: "delete",
             is_resource: true,
             group: &resource.group,
+            version: "*",
             resource: &resource.plural,
             subresource: attributes.subresource,
             namespace: attributes.namespace,

@@ -3,49 +3,49 @@
 //! Source: `pkg/serviceaccount`; KEP-1205.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use base64::Engine;
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, Header};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Refused, User};
+use super::legacy_token::{self, Legacy};
+use super::signing_keys::{self, Discovery, PublicKey, Signer};
+use super::{Judged, Proven, Refused, User};
+use crate::facts::{self, SelectableField};
 use crate::flags::Flags;
 use crate::object;
 use crate::server::Server;
 use crate::status::{Result, Status};
 
+/// How far clocks may be apart, in seconds.
+const LEEWAY: i64 = 60;
+const HOUR: Duration = Duration::from_secs(3600);
+
 /// Signs and verifies tokens.
 pub struct Tokens {
     /// The first one signs.
     issuers: Vec<String>,
-    pub audiences: Vec<String>,
-    keys: Vec<Key>,
+    keys: Vec<PublicKey>,
     signer: Option<Signer>,
-}
-
-struct Key {
-    algorithm: Algorithm,
-    key: DecodingKey,
-}
-
-struct Signer {
-    algorithm: Algorithm,
-    key: EncodingKey,
-    id: String,
+    /// The longest time that a token may be asked for.
+    pub longest: Option<Duration>,
+    /// Whether tokens of pods last longer than they say, for the clients that never read them again.
+    pub extends: bool,
+    /// None where the issuer is no URL of OpenID's.
+    pub discovery: Option<Discovery>,
 }
 
 /// A token's contents (`jwt.Claims` and the private claims of `pkg/serviceaccount/claims.go`).
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Claims {
+#[derive(Debug, Serialize)]
+struct Claims {
     aud: Vec<String>,
     exp: i64,
     iat: i64,
     iss: String,
-    #[serde(default, skip_serializing_if = "String::is_empty")]
     jti: String,
     #[serde(rename = "kubernetes.io")]
     kubernetes: Kubernetes,
@@ -53,8 +53,40 @@ pub struct Claims {
     sub: String,
 }
 
+/// The contents of a token that someone shows: nothing in it needs to be there.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Shown {
+    aud: Audiences,
+    exp: Option<f64>,
+    iat: Option<f64>,
+    iss: String,
+    jti: String,
+    #[serde(rename = "kubernetes.io")]
+    kubernetes: Kubernetes,
+    nbf: Option<f64>,
+    pub sub: String,
+    #[serde(flatten)]
+    pub legacy: Legacy,
+}
+
+/// One audience, or several.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Audiences {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl Default for Audiences {
+    fn default() -> Self {
+        Audiences::Several(Vec::new())
+    }
+}
+
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Kubernetes {
+    #[serde(default)]
     namespace: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     node: Option<Ref>,
@@ -62,6 +94,7 @@ struct Kubernetes {
     pod: Option<Ref>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     secret: Option<Ref>,
+    #[serde(default)]
     serviceaccount: Ref,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     warnafter: Option<i64>,
@@ -69,6 +102,7 @@ struct Kubernetes {
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Ref {
+    #[serde(default)]
     pub name: String,
     #[serde(default)]
     pub uid: String,
@@ -82,59 +116,85 @@ pub struct Bound {
     pub secret: Option<Ref>,
 }
 
+/// What a token that is asked for is to be.
+pub struct Asked<'a> {
+    pub account: &'a Value,
+    pub bound: &'a Bound,
+    pub audiences: Vec<String>,
+    pub lifetime: Duration,
+    /// After which time its use is noted.
+    pub warn_after: Option<Duration>,
+}
+
 impl Tokens {
     /// None when the flags name no key.
+    ///
+    /// # Errors
+    /// A file cannot be read, or the flags do not fit together.
     pub fn new(flags: &Flags) -> anyhow::Result<Option<Tokens>> {
-        let mut keys = Vec::new();
-        for path in &flags.service_account_key_file {
-            keys.extend(verification_keys(path).context("--service-account-key-file")?);
-        }
-        let signer = match &flags.service_account_signing_key_file {
-            Some(path) => {
-                keys.extend(verification_keys(path).context("--service-account-signing-key-file")?);
-                Some(Signer::read(path).context("--service-account-signing-key-file")?)
-            }
-            None => None,
+        let mut keys: Vec<PublicKey> = Vec::new();
+        let signing = flags.service_account_signing_key_file.iter();
+        let files = match flags.service_account_key_file.as_slice() {
+            [] => signing.collect::<Vec<_>>(),
+            files => files.iter().collect(),
         };
+        for path in files {
+            for key in signing_keys::public_keys(path).context("--service-account-key-file")? {
+                if !keys.iter().any(|own| own.id == key.id) {
+                    keys.push(key);
+                }
+            }
+        }
+        let signer = flags.service_account_signing_key_file.as_deref().map(Signer::read).transpose();
+        let signer = signer.context("--service-account-signing-key-file")?;
         if keys.is_empty() {
             return Ok(None);
         }
-        anyhow::ensure!(!flags.service_account_issuer.is_empty(), "--service-account-issuer is a required flag");
-        let audiences = if flags.api_audiences.is_empty() {
-            vec![flags.service_account_issuer[0].clone()]
-        } else {
-            flags.api_audiences.clone()
-        };
-        Ok(Some(Tokens { issuers: flags.service_account_issuer.clone(), audiences, keys, signer }))
+        let issuers = flags.service_account_issuer.clone();
+        anyhow::ensure!(!issuers.is_empty(), "service-account-issuer is a required flag");
+        for (index, issuer) in issuers.iter().enumerate() {
+            anyhow::ensure!(!issuer.is_empty(), "service-account-issuer should not be an empty string");
+            anyhow::ensure!(
+                !issuers[..index].contains(issuer),
+                "service-account-issuer {issuer:?} is already specified"
+            );
+        }
+        let longest = Some(flags.service_account_max_token_expiration).filter(|longest| !longest.is_zero());
+        anyhow::ensure!(
+            longest.is_none_or(|longest| (HOUR..=Duration::from_secs(1 << 32)).contains(&longest)),
+            "the service-account-max-token-expiration must be between 1 hour and 2^32 seconds"
+        );
+        let discovery = discovery(flags, &issuers[0], &keys)?;
+        Ok(Some(Tokens {
+            issuers,
+            keys,
+            signer,
+            longest,
+            extends: flags.service_account_extend_token_expiration,
+            discovery,
+        }))
     }
 
-    /// Makes a token for an account; its contents end at the second returned time.
-    pub fn sign(
-        &self,
-        account: &Value,
-        bound: &Bound,
-        audiences: Vec<String>,
-        lifetime: Duration,
-        warn_after: Option<Duration>,
-    ) -> Result<(String, jiff::Timestamp)> {
+    /// Makes a token for an account; it ends at the second returned time.
+    pub fn sign(&self, asked: Asked<'_>) -> Result<(String, jiff::Timestamp)> {
         let signer = self.signer.as_ref().ok_or_else(|| Status::internal("no key signs service account tokens"))?;
         let now = jiff::Timestamp::now();
-        let seconds = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX / 2);
-        let namespace = object::meta(account, "namespace");
-        let name = object::meta(account, "name");
+        let seconds = i64::try_from(asked.lifetime.as_secs()).unwrap_or(i64::MAX / 2);
+        let namespace = object::meta(asked.account, "namespace");
+        let name = object::meta(asked.account, "name");
         let claims = Claims {
-            aud: audiences,
+            aud: asked.audiences,
             exp: now.as_second() + seconds,
             iat: now.as_second(),
             iss: self.issuers[0].clone(),
             jti: uuid::Uuid::new_v4().to_string(),
             kubernetes: Kubernetes {
                 namespace: namespace.to_owned(),
-                node: bound.node.clone(),
-                pod: bound.pod.clone(),
-                secret: bound.secret.clone(),
-                serviceaccount: Ref { name: name.to_owned(), uid: object::meta(account, "uid").to_owned() },
-                warnafter: warn_after.map(|after| now.as_second() + after.as_secs() as i64),
+                node: asked.bound.node.clone(),
+                pod: asked.bound.pod.clone(),
+                secret: asked.bound.secret.clone(),
+                serviceaccount: Ref { name: name.to_owned(), uid: object::meta(asked.account, "uid").to_owned() },
+                warnafter: asked.warn_after.map(|after| now.as_second() + after.as_secs() as i64),
             },
             nbf: now.as_second(),
             sub: format!("system:serviceaccount:{namespace}:{name}"),
@@ -147,142 +207,277 @@ impl Tokens {
         Ok((token, expires))
     }
 
-    /// The account that a token proves, and the audiences that it is for among those asked for.
-    pub async fn user(
-        &self,
-        server: &Server,
-        token: &str,
-        audiences: &[String],
-    ) -> std::result::Result<(User, Vec<String>), Refused> {
-        let wanted = if audiences.is_empty() { &self.audiences } else { audiences };
-        let claims = self.verified(token)?;
-        let matched: Vec<String> = claims.aud.iter().filter(|audience| wanted.contains(audience)).cloned().collect();
-        if matched.is_empty() {
-            return Err(Refused(format!(
-                "token audiences {:?} is invalid for the target audiences {wanted:?}",
-                claims.aud
-            )));
+    /// The account that a token proves, and the audiences that it is for among those wanted.
+    ///
+    /// # Errors
+    /// The token is one of this cluster's issuers, and not good.
+    pub async fn user(&self, server: &Server, token: &str, implicit: &[String], wanted: &[String]) -> Judged {
+        let Some(issuer) = issuer(token) else { return Ok(None) };
+        let is_legacy = issuer == legacy_token::ISSUER;
+        if !is_legacy && !self.issuers.contains(&issuer) {
+            return Ok(None);
         }
-        let private = &claims.kubernetes;
-        let account = private.serviceaccount.clone();
-        self.still_there(server, "serviceaccounts", &private.namespace, &account).await?;
-        let mut extra = BTreeMap::new();
-        let mut note = |key: &str, value: &str| {
-            extra.insert(format!("authentication.kubernetes.io/{key}"), vec![value.to_owned()]);
+        let Some(header) = signing_keys::Header::unverified(token) else { return Ok(None) };
+        let is_named = |key: &&PublicKey| header.kid.is_empty() || key.id == header.kid;
+        let keys: Vec<&PublicKey> = self.keys.iter().filter(is_named).collect();
+        if keys.is_empty() {
+            return refused("invalid signature, no keys found");
+        }
+        let algorithm: Option<Algorithm> = header.alg.parse().ok();
+        let verified = |algorithm| keys.into_iter().find_map(|key| key.verified::<Shown>(token, algorithm));
+        let Some(shown) = algorithm.and_then(verified) else {
+            return refused("go-jose/go-jose: error in cryptographic primitive");
         };
-        if !claims.jti.is_empty() {
-            note("credential-id", &format!("JTI={}", claims.jti));
+        if shown.iss != issuer {
+            return refused(format!("token issuer {:?} is invalid", shown.iss));
         }
-        if let Some(pod) = &private.pod {
-            self.still_there(server, "pods", &private.namespace, pod).await?;
-            note("pod-name", &pod.name);
-            note("pod-uid", &pod.uid);
-        }
-        if let Some(node) = &private.node {
-            if private.pod.is_none() {
-                self.still_there(server, "nodes", "", node).await?;
-            }
-            note("node-name", &node.name);
-            note("node-uid", &node.uid);
-        }
-        if let Some(secret) = &private.secret {
-            self.still_there(server, "secrets", &private.namespace, secret).await?;
-        }
-        let user = User {
-            name: claims.sub,
-            uid: account.uid,
-            groups: vec!["system:serviceaccounts".to_owned(), format!("system:serviceaccounts:{}", private.namespace)],
-            extra,
+        let audiences = match &shown.aud {
+            Audiences::One(one) => std::slice::from_ref(one),
+            Audiences::Several(several) => several.as_slice(),
         };
-        Ok((user, matched))
+        // The old tokens name no audience: they are for the API.
+        let audiences = if audiences.is_empty() {
+            server.metrics.tokens.legacy.inc();
+            implicit
+        } else {
+            audiences
+        };
+        let matched: Vec<String> = audiences.iter().filter(|audience| wanted.contains(audience)).cloned().collect();
+        if matched.is_empty() && !implicit.is_empty() {
+            return refused(format!(
+                "token audiences {} is invalid for the target audiences {}",
+                quoted(audiences),
+                quoted(wanted)
+            ));
+        }
+        let user =
+            if is_legacy { legacy_token::user(server, token, &shown).await? } else { bound(server, &shown).await? };
+        Ok(Some(Proven { user, audiences: matched }))
     }
+}
 
-    /// The claims of a token whose signature, issuer and times are good.
-    fn verified(&self, token: &str) -> std::result::Result<Claims, Refused> {
-        let header = jsonwebtoken::decode_header(token).map_err(|_| Refused("invalid bearer token".to_owned()))?;
-        for key in self.keys.iter().filter(|key| key.algorithm == header.alg) {
-            let mut validation = Validation::new(key.algorithm);
-            validation.validate_aud = false;
-            validation.validate_nbf = true;
-            validation.leeway = 10;
-            validation.set_issuer(&self.issuers);
-            match jsonwebtoken::decode::<Claims>(token, &key.key, &validation) {
-                Ok(data) => return Ok(data.claims),
-                Err(error) if *error.kind() == jsonwebtoken::errors::ErrorKind::ExpiredSignature => {
-                    return Err(Refused("service account token has expired".to_owned()));
-                }
-                Err(_) => {}
+/// The discovery documents; a warning and none where the issuer is not fit for them, as upstream.
+fn discovery(flags: &Flags, issuer: &str, keys: &[PublicKey]) -> anyhow::Result<Option<Discovery>> {
+    let uri = match flags.service_account_jwks_uri.as_deref().unwrap_or_default() {
+        "" => {
+            let host = flags.external_host();
+            let has_port = host.rsplit_once(':').is_some_and(|(host, _)| !host.contains(':') || host.ends_with(']'));
+            if has_port {
+                format!("https://{host}/openid/v1/jwks")
+            } else if host.contains(':') {
+                format!("https://[{host}]:{}/openid/v1/jwks", flags.secure_port)
+            } else {
+                format!("https://{host}:{}/openid/v1/jwks", flags.secure_port)
             }
         }
-        Err(Refused("invalid bearer token".to_owned()))
-    }
-
-    /// Whether the store, past the cache, has exactly this object.
-    async fn is_stored(&self, server: &Server, resource: &str, namespace: &str, bound: &Ref) -> bool {
-        let Ok(objects) = server.objects("", resource) else { return false };
-        let found = objects.read(&objects.key(namespace, &bound.name)).await;
-        matches!(found, Ok(Some((object, _))) if object::meta(&object, "uid") == bound.uid)
-    }
-
-    /// What a token is bound to must be what it was when the token was made.
-    async fn still_there(
-        &self,
-        server: &Server,
-        resource: &str,
-        namespace: &str,
-        bound: &Ref,
-    ) -> std::result::Result<(), Refused> {
-        let found =
-            server.find_uid("", resource, namespace, &bound.name).await.map_err(|status| Refused(status.message))?;
-        match found {
-            Some(uid) if uid == bound.uid => Ok(()),
-            // The cache may still show the one before.
-            Some(_) if self.is_stored(server, resource, namespace, bound).await => Ok(()),
-            Some(_) => Err(Refused(format!("{resource} {namespace}/{} has another uid than the token", bound.name))),
-            None => Err(Refused(format!("{resource} {namespace}/{} does not exist", bound.name))),
+        uri => {
+            anyhow::ensure!(
+                uri.starts_with("https://"),
+                "service-account-jwks-uri requires https scheme, parsed as: {uri}"
+            );
+            uri.to_owned()
+        }
+    };
+    match Discovery::new(issuer, &uri, keys) {
+        Ok(documents) => Ok(Some(documents)),
+        Err(error) => {
+            tracing::warn!(
+                error = format!("{error:#}"),
+                "not serving the OpenID documents of the service account issuer"
+            );
+            Ok(None)
         }
     }
 }
 
-fn verification_keys(path: &Path) -> anyhow::Result<Vec<Key>> {
-    let pem = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let public = public_pem(&pem)?;
-    let rsa = DecodingKey::from_rsa_pem(&public).map(|key| Key { algorithm: Algorithm::RS256, key });
-    let key = rsa.or_else(|_| DecodingKey::from_ec_pem(&public).map(|key| Key { algorithm: Algorithm::ES256, key }));
-    Ok(vec![key.with_context(|| format!("{} holds no RSA or P-256 key", path.display()))?])
-}
-
-/// The public half of a key file, which may hold the private one.
-fn public_pem(pem: &[u8]) -> anyhow::Result<Vec<u8>> {
-    let text = std::str::from_utf8(pem)?;
-    if !text.contains("PRIVATE KEY") {
-        return Ok(pem.to_vec());
+/// The account of a token that is not bound to what is gone.
+///
+/// Source: `Validate` in `pkg/serviceaccount/claims.go`.
+async fn bound(server: &Server, shown: &Shown) -> std::result::Result<User, Refused> {
+    let now = jiff::Timestamp::now().as_second();
+    check_times(shown, now)?;
+    let private = &shown.kubernetes;
+    let account = &private.serviceaccount;
+    let namespace = private.namespace.as_str();
+    let found = find(server, "serviceaccounts", namespace, account).await?;
+    let Some(found) = found else {
+        return Err(Refused(format!("serviceaccounts {:?} not found", account.name)));
+    };
+    if found.uid != account.uid {
+        return Err(Refused(format!("service account UID ({}) does not match claim ({})", found.uid, account.uid)));
     }
-    let pair = rcgen::KeyPair::from_pem(text).context("the private key cannot be read")?;
-    Ok(pair.public_key_pem().into_bytes())
+    if found.is_deleted(now) {
+        return Err(Refused(format!("service account {namespace}/{} has been deleted", account.name)));
+    }
+    if let Some(secret) = &private.secret {
+        still_there(server, "secrets", namespace, secret, now).await?;
+    }
+    if let Some(pod) = &private.pod {
+        still_there(server, "pods", namespace, pod, now).await?;
+    } else if let Some(node) = &private.node {
+        still_there(server, "nodes", "", node, now).await?;
+    }
+    if let Some(after) = private.warnafter.filter(|after| *after != 0) {
+        let counters = &server.metrics.tokens;
+        if now > after { counters.stale.inc() } else { counters.valid.inc() }
+    }
+    let mut extra = BTreeMap::new();
+    let mut note = |key: &str, value: String| {
+        if !value.is_empty() {
+            extra.insert(format!("authentication.kubernetes.io/{key}"), vec![value]);
+        }
+    };
+    if !shown.jti.is_empty() {
+        note("credential-id", format!("JTI={}", shown.jti));
+    }
+    if let Some(pod) = &private.pod {
+        note("pod-name", pod.name.clone());
+        note("pod-uid", pod.uid.clone());
+    }
+    if let Some(node) = &private.node {
+        note("node-name", node.name.clone());
+        note("node-uid", node.uid.clone());
+    }
+    Ok(user(namespace, &account.name, &account.uid, extra))
 }
 
-impl Signer {
-    fn read(path: &Path) -> anyhow::Result<Signer> {
-        let pem = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let public = public_pem(&pem)?;
-        let (algorithm, key) = match EncodingKey::from_rsa_pem(&pem) {
-            Ok(key) => (Algorithm::RS256, key),
-            Err(_) => (
-                Algorithm::ES256,
-                EncodingKey::from_ec_pem(&pem)
-                    .with_context(|| format!("{} holds no RSA or P-256 key", path.display()))?,
-            ),
+/// The user that an account is.
+pub fn user(namespace: &str, name: &str, uid: &str, extra: BTreeMap<String, Vec<String>>) -> User {
+    User {
+        name: format!("system:serviceaccount:{namespace}:{name}"),
+        uid: uid.to_owned(),
+        groups: vec!["system:serviceaccounts".to_owned(), format!("system:serviceaccounts:{namespace}")],
+        extra,
+    }
+}
+
+fn check_times(shown: &Shown, now: i64) -> std::result::Result<(), Refused> {
+    let (now, leeway) = (now as f64, LEEWAY as f64);
+    let refused = |why: &str| Err(Refused(why.to_owned()));
+    if shown.nbf.is_some_and(|from| now + leeway < from) {
+        return refused("service account token is not valid yet");
+    }
+    if shown.exp.is_some_and(|until| now - leeway > until) {
+        return refused("service account token has expired");
+    }
+    if shown.iat.is_some_and(|at| now + leeway < at) {
+        return refused("service account token is issued in the future");
+    }
+    Ok(())
+}
+
+/// What matters of an object that a token is bound to.
+#[derive(Debug, Default, PartialEq)]
+struct Found {
+    uid: String,
+    deleted: String,
+}
+
+impl Found {
+    fn is_deleted(&self, now: i64) -> bool {
+        self.deleted.parse::<jiff::Timestamp>().is_ok_and(|at| at.as_second() < now - LEEWAY)
+    }
+}
+
+const DELETED: &[SelectableField] = &[SelectableField::new("metadata.deletionTimestamp", "")];
+
+/// An object as the cache has it; as the store has it where the cache has none or another than the token says.
+async fn find(
+    server: &Server,
+    resource: &str,
+    namespace: &str,
+    wanted: &Ref,
+) -> std::result::Result<Option<Found>, Refused> {
+    let failed = |status: Status| Refused(status.message);
+    let objects = server.objects("", resource).map_err(failed)?;
+    let key = objects.key(namespace, &wanted.name);
+    if let Some(cached) = objects.cache.get(&key)
+        && let Ok(json) = cached.json()
+        && let Ok(facts) = facts::read(json, DELETED)
+        && facts.uid == wanted.uid
+    {
+        return Ok(Some(Found { uid: facts.uid.to_string(), deleted: facts.fields[0].to_string() }));
+    }
+    let stored = objects.read(&key).await.map_err(failed)?;
+    Ok(stored.map(|(object, _)| Found {
+        uid: object::meta(&object, "uid").to_owned(),
+        deleted: object::meta(&object, "deletionTimestamp").to_owned(),
+    }))
+}
+
+/// What a token is bound to must be what it was when the token was made.
+async fn still_there(
+    server: &Server,
+    resource: &str,
+    namespace: &str,
+    bound: &Ref,
+    now: i64,
+) -> std::result::Result<(), Refused> {
+    let found = find(server, resource, namespace, bound).await?;
+    let Some(found) = found.filter(|found| found.uid != bound.uid || !found.is_deleted(now)) else {
+        return Err(Refused("service account token has been invalidated".to_owned()));
+    };
+    if found.uid == bound.uid {
+        return Ok(());
+    }
+    let (kind, claim) = match resource {
+        "secrets" => ("secret", "service account secret ref claim"),
+        "pods" => ("pod", "service account pod ref claim"),
+        _ => ("node", "service account node ref claim"),
+    };
+    Err(Refused(format!("{kind} UID ({}) does not match {claim} ({})", found.uid, bound.uid)))
+}
+
+/// Who says to have made a token; nothing of it is verified.
+pub fn issuer(token: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Unverified {
+        #[serde(default)]
+        iss: String,
+    }
+    let mut parts = token.split('.');
+    let (_, payload, _) = (parts.next()?, parts.next()?, parts.next()?);
+    if parts.next().is_some() {
+        return None;
+    }
+    let payload = URL_SAFE_NO_PAD.decode(payload).ok()?;
+    Some(serde_json::from_slice::<Unverified>(&payload).ok()?.iss)
+}
+
+fn quoted(list: &[String]) -> String {
+    let quoted: Vec<String> = list.iter().map(|text| format!("{text:?}")).collect();
+    format!("[{}]", quoted.join(" "))
+}
+
+fn refused(why: impl Into<String>) -> Judged {
+    Err(Refused(why.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn times_are_judged_with_some_leeway() {
+        let judged = |claims: Value| {
+            let shown: Shown = serde_json::from_value(claims).unwrap();
+            check_times(&shown, 1000).map_err(|refused| refused.0)
         };
-        Ok(Signer { algorithm, key, id: key_id(&public)? })
+        assert_eq!(judged(json!({"exp": 950, "nbf": 1050, "iat": 1050.5, "aud": "a"})), Ok(()));
+        assert_eq!(judged(json!({"exp": 900})), Err("service account token has expired".to_owned()));
+        assert_eq!(judged(json!({"nbf": 1100})), Err("service account token is not valid yet".to_owned()));
+        assert_eq!(judged(json!({"iat": 1100})), Err("service account token is issued in the future".to_owned()));
     }
-}
 
-/// The hash of the public key's DER form, as upstream names keys.
-fn key_id(public_pem: &[u8]) -> anyhow::Result<String> {
-    use sha2::{Digest, Sha256};
-    let text = std::str::from_utf8(public_pem)?;
-    let body: String = text.lines().filter(|line| !line.starts_with("-----")).collect();
-    let der = base64::engine::general_purpose::STANDARD.decode(body)?;
-    Ok(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(Sha256::digest(der)))
+    #[test]
+    fn the_issuer_is_read_first() {
+        let token = |claims: &str| format!("e30.{}.x", URL_SAFE_NO_PAD.encode(claims));
+        assert_eq!(issuer(&token(r#"{"iss":"a"}"#)).as_deref(), Some("a"));
+        assert_eq!(issuer(&token("{}")).as_deref(), Some(""));
+        assert_eq!(issuer("abcdef.0123456789abcdef"), None);
+        assert_eq!(issuer("a.b.c.d"), None);
+        assert_eq!(issuer("a.!.c"), None);
+    }
 }

@@ -4,11 +4,12 @@
 //! here, so that a bad one is a 401 and not a broken connection, as upstream has it.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use anyhow::Context as _;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use rustls::RootCertStore;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
@@ -111,6 +112,44 @@ impl Roots {
             ..User::default()
         })
     }
+}
+
+/// Authorities that are read again when their file changes.
+pub struct Watched {
+    path: PathBuf,
+    current: RwLock<(Option<SystemTime>, Arc<Roots>)>,
+}
+
+impl Watched {
+    pub fn read(path: &Path) -> anyhow::Result<Watched> {
+        // Taken before the file is read: a change in between is then seen the next time.
+        let changed = changed(path);
+        Ok(Watched { path: path.to_owned(), current: RwLock::new((changed, Arc::new(Roots::read(path)?))) })
+    }
+
+    pub fn current(&self) -> Arc<Roots> {
+        Arc::clone(&self.current.read().1)
+    }
+
+    /// Reads the file again if it changed; one that cannot be read leaves the old authorities.
+    pub fn reload(&self) {
+        let changed = changed(&self.path);
+        if self.current.read().0 == changed {
+            return;
+        }
+        match Roots::read(&self.path) {
+            Ok(roots) => {
+                tracing::info!(file = %self.path.display(), "read authorities of client certificates again");
+                *self.current.write() = (changed, Arc::new(roots));
+            }
+            Err(error) => tracing::warn!(error = format!("{error:#}"), "authorities could not be read again"),
+        }
+    }
+}
+
+/// When a file was last changed.
+fn changed(path: &Path) -> Option<SystemTime> {
+    std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok()
 }
 
 /// The second from which a certificate is no longer valid; 0 where it cannot be read.

@@ -80,6 +80,7 @@ fn is_allowed(context: &Context, verb: &str, resource: &str, name: &str, namespa
         verb,
         is_resource: true,
         group: GROUP,
+        version: "*",
         resource,
         subresource: "",
         namespace,

@@ -1,15 +1,22 @@
 //! Who may do what: the authorizers in the order in which they are asked.
 
+use std::path::PathBuf;
 use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use futures::future::BoxFuture;
+use parking_lot::Mutex;
 
 use crate::authn::User;
 use crate::flags::Flags;
 use crate::request::RequestInfo;
 use crate::server::Server;
 
+mod configuration;
 pub mod escalation;
 mod node;
 pub mod rbac;
+mod webhook;
 
 /// A question for the authorizers.
 #[derive(Clone, Debug)]
@@ -18,6 +25,8 @@ pub struct Attributes<'a> {
     pub verb: &'a str,
     pub is_resource: bool,
     pub group: &'a str,
+    /// Of the resource as it was asked for.
+    pub version: &'a str,
     pub resource: &'a str,
     pub subresource: &'a str,
     pub namespace: &'a str,
@@ -33,6 +42,7 @@ impl<'a> Attributes<'a> {
             verb: info.verb,
             is_resource: info.is_resource,
             group: &info.group,
+            version: &info.version,
             resource: &info.resource,
             subresource: &info.subresource,
             namespace: &info.namespace,
@@ -65,6 +75,8 @@ impl<'a> Attributes<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
     Allow(String),
+    /// No authorizer that comes after is asked.
+    Deny(String),
     /// Nothing is known for it; the next authorizer may.
     NoOpinion(String),
 }
@@ -76,7 +88,7 @@ impl Decision {
 
     pub fn reason(&self) -> &str {
         match self {
-            Decision::Allow(reason) | Decision::NoOpinion(reason) => reason,
+            Decision::Allow(reason) | Decision::Deny(reason) | Decision::NoOpinion(reason) => reason,
         }
     }
 }
@@ -91,50 +103,95 @@ pub struct KnownRules {
     pub problems: Vec<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// One of the authorizers that are asked.
+pub struct Authorizer {
+    mode: Mode,
+}
+
 enum Mode {
     AlwaysAllow,
     AlwaysDeny,
     Node,
     Rbac,
+    Webhook(Box<webhook::Webhook>),
 }
 
-/// The authorizers of `--authorization-mode`.
+/// The authorizers in the order in which they are asked.
 pub struct Authorization {
-    modes: Vec<Mode>,
+    authorizers: ArcSwap<Vec<Authorizer>>,
+    /// The file that names them, with its contents when it was last looked at.
+    configuration: Option<(PathBuf, Mutex<Vec<u8>>)>,
     pub rbac: Arc<rbac::Rbac>,
 }
 
 impl Authorization {
     pub fn new(flags: &Flags) -> anyhow::Result<Authorization> {
-        let mode = |name: &String| match name.as_str() {
-            "AlwaysAllow" => Ok(Mode::AlwaysAllow),
-            "AlwaysDeny" => Ok(Mode::AlwaysDeny),
-            "Node" => Ok(Mode::Node),
-            "RBAC" => Ok(Mode::Rbac),
-            "Webhook" => anyhow::bail!("authorization-mode Webhook is not supported yet"),
-            other => anyhow::bail!("authorization-mode {other:?} is not a valid mode"),
-        };
-        let modes = flags.authorization_mode.iter().map(mode).collect::<anyhow::Result<Vec<_>>>()?;
-        anyhow::ensure!(!modes.is_empty(), "at least one authorization-mode must be passed");
-        Ok(Authorization { modes, rbac: Arc::default() })
+        let authorizers = configuration::of_flags(flags)?;
+        Ok(Authorization {
+            authorizers: ArcSwap::from_pointee(authorizers),
+            configuration: flags
+                .authorization_config
+                .as_ref()
+                .map(|path| (path.clone(), Mutex::new(std::fs::read(path).unwrap_or_default()))),
+            rbac: Arc::default(),
+        })
     }
 
-    /// Asks each authorizer until one decides.
+    /// Takes a changed configuration; one that is wrong leaves the old one.
+    pub fn reload(&self) {
+        let Some((path, seen)) = &self.configuration else { return };
+        let mut seen = seen.lock();
+        let Ok(bytes) = std::fs::read(path) else { return };
+        if bytes == *seen {
+            return;
+        }
+        *seen = bytes;
+        match configuration::read(path) {
+            Ok(authorizers) => {
+                self.authorizers.store(Arc::new(authorizers));
+                tracing::info!(file = %path.display(), "reloaded authz config");
+            }
+            Err(error) => tracing::error!(error = format!("{error:#}"), "failed to load authz config"),
+        }
+    }
+
+    /// Asks each authorizer until one decides. The future owns what it waits for of the authorizers.
+    pub fn ask<'a>(&'a self, server: &'a Server, attributes: &'a Attributes<'a>) -> BoxFuture<'a, Decision> {
+        let authorizers = self.authorizers.load_full();
+        Box::pin(async move {
+            let mut reasons = Vec::new();
+            // Its members are trusted before any authorizer is asked.
+            if attributes.user.is_in(crate::authn::MASTERS) {
+                return Decision::Allow(String::new());
+            }
+            for authorizer in authorizers.iter() {
+                let decision = match &authorizer.mode {
+                    Mode::Webhook(webhook) => webhook.decide(attributes).await,
+                    mode => self.at_once(mode, server, attributes),
+                };
+                match decision {
+                    Decision::NoOpinion(reason) if reason.is_empty() => {}
+                    Decision::NoOpinion(reason) => reasons.push(reason),
+                    decided => return decided,
+                }
+            }
+            Decision::NoOpinion(reasons.join("\n"))
+        })
+    }
+
+    /// As [`Authorization::ask`], for questions that come up in the midst of other work. Where a webhook has to be
+    /// asked for that, this thread waits and others take over its tasks.
     pub fn decide(&self, server: &Server, attributes: &Attributes<'_>) -> Decision {
-        // Its members are trusted before any mode is asked.
+        if self.authorizers.load().iter().any(|authorizer| matches!(authorizer.mode, Mode::Webhook(_))) {
+            let ask = || tokio::runtime::Handle::current().block_on(self.ask(server, attributes));
+            return tokio::task::block_in_place(ask);
+        }
         if attributes.user.is_in(crate::authn::MASTERS) {
             return Decision::Allow(String::new());
         }
         let mut reasons = Vec::new();
-        for mode in &self.modes {
-            let decision = match mode {
-                Mode::AlwaysAllow => Decision::Allow(String::new()),
-                Mode::AlwaysDeny => Decision::NoOpinion("Everything is forbidden.".to_owned()),
-                Mode::Node => node::decide(server, attributes),
-                Mode::Rbac => self.rbac.decide(server, attributes),
-            };
-            match decision {
+        for authorizer in self.authorizers.load().iter() {
+            match self.at_once(&authorizer.mode, server, attributes) {
                 Decision::NoOpinion(reason) if reason.is_empty() => {}
                 Decision::NoOpinion(reason) => reasons.push(reason),
                 decided => return decided,
@@ -143,11 +200,26 @@ impl Authorization {
         Decision::NoOpinion(reasons.join("\n"))
     }
 
+    /// What an authorizer decides that asks nobody.
+    fn at_once(&self, mode: &Mode, server: &Server, attributes: &Attributes<'_>) -> Decision {
+        match mode {
+            Mode::AlwaysAllow => Decision::Allow(String::new()),
+            Mode::AlwaysDeny => Decision::NoOpinion("Everything is forbidden.".to_owned()),
+            Mode::Node => node::decide(server, attributes),
+            Mode::Rbac => self.rbac.decide(server, attributes),
+            Mode::Webhook(_) => Decision::NoOpinion(String::new()),
+        }
+    }
+
     /// What a user may do in a namespace and in the whole cluster, as far as the authorizers can list it.
     pub fn rules(&self, server: &Server, user: &User, namespace: &str) -> KnownRules {
         let mut known = KnownRules::default();
-        for mode in &self.modes {
-            match mode {
+        for authorizer in self.authorizers.load().iter() {
+            match &authorizer.mode {
+                Mode::Webhook(_) => {
+                    known.incomplete = true;
+                    known.problems.push("webhook authorizer does not support user rule resolution".to_owned());
+                }
                 Mode::AlwaysAllow => known.rules.extend(rbac::Rule::everything()),
                 Mode::AlwaysDeny => {}
                 Mode::Node if node::is_node(user) => {
@@ -166,6 +238,6 @@ impl Authorization {
     }
 
     pub fn has_rbac(&self) -> bool {
-        self.modes.contains(&Mode::Rbac)
+        self.authorizers.load().iter().any(|authorizer| matches!(authorizer.mode, Mode::Rbac))
     }
 }

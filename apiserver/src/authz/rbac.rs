@@ -245,6 +245,7 @@ mod tests {
             verb,
             is_resource: true,
             group: "",
+            version: "v1",
             resource,
             subresource,
             namespace: "default",

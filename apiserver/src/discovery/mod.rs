@@ -37,8 +37,11 @@ pub fn version() -> Response<Body> {
 
 /// The paths of the root.
 pub fn index(context: &Context) -> Response<Body> {
-    let mut paths =
-        vec!["/.well-known/openid-configuration".to_owned(), "/api".into(), "/api/v1".into(), "/apis".into()];
+    let mut paths = vec!["/api".to_owned(), "/api/v1".into(), "/apis".into()];
+    let tokens = context.server.authentication.service_accounts.as_ref();
+    if tokens.is_some_and(|tokens| tokens.discovery.is_some()) {
+        paths.extend(["/.well-known/openid-configuration".to_owned(), "/openid/v1/jwks".to_owned()]);
+    }
     for (group, versions) in named_groups(context) {
         paths.push(format!("/apis/{group}"));
         paths.extend(versions.iter().map(|version| format!("/apis/{group}/{version}")));
@@ -46,17 +49,21 @@ pub fn index(context: &Context) -> Response<Body> {
     paths.extend(
         [
             "/apis/",
+            "/flagz",
             "/healthz",
             "/livez",
             "/metrics",
+            "/metrics/slis",
             "/openapi/v2",
             "/openapi/v3",
             "/openapi/v3/",
             "/readyz",
+            "/statusz",
             "/version",
         ]
         .map(str::to_owned),
     );
+    paths.extend(crate::health::paths());
     paths.sort();
     let text = serde_json::to_string_pretty(&json!({"paths": paths})).unwrap_or_default();
     body::response(StatusCode::OK, negotiate::JSON, text)
@@ -126,7 +133,7 @@ pub fn group_or_version(context: &Context) -> Result<Response<Body>> {
 fn answer(context: &Context, group: &str, kind: &str, tree: &Value) -> Result<Response<Body>> {
     let accepted =
         negotiate::accept(&context.headers, Offer { protobuf: true, forms: false, tables: false, watch: false })?;
-    if accepted.encoding == negotiate::Encoding::Json {
+    if accepted.encoding == negotiate::Encoding::Json && !accepted.pretty {
         let ty = apiserver_schema::builtin(group, "v1", kind)
             .ok_or_else(|| Status::internal(format!("no type for {kind}")))?;
         let mut out = Vec::new();

@@ -8,6 +8,7 @@ mod process;
 pub mod requests;
 mod scraped;
 pub mod storage;
+mod tokens;
 mod webhooks;
 
 use std::time::Duration;
@@ -50,6 +51,7 @@ pub struct Metrics {
     /// Streams over WebSocket, by subresource and by who translates them.
     pub websocket_streams: IntCounterVec,
     pub webhooks: webhooks::Webhooks,
+    pub tokens: tokens::Tokens,
 }
 
 /// What following logs counts.
@@ -144,6 +146,7 @@ impl Metrics {
             stores: storage::Stores::new(&registry)?,
             health: health::Health::new()?,
             webhooks: webhooks::Webhooks::new(&registry)?,
+            tokens: tokens::Tokens::new(&registry)?,
             scraped: scraped::Scraped::new(&registry)?,
             process: process::Process::new(&registry)?,
             authentication: Attempts::new(

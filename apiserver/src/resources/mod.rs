@@ -7,6 +7,7 @@ pub mod builtin;
 pub mod hooks;
 pub mod names;
 pub mod ownership;
+pub mod runtime_config;
 
 use std::sync::{Arc, LazyLock};
 

@@ -5,7 +5,7 @@ use hyper::body::Bytes;
 use serde_json::{Value, json};
 
 use crate::authn::User;
-use crate::authz::Attributes;
+use crate::authz::{Attributes, Decision};
 use crate::body::{self, Body, Expected, FieldValidation};
 use crate::context::{Context, Target};
 use crate::field::{ErrorList, Path};
@@ -107,6 +107,7 @@ pub fn access(context: &Context, target: &Target, bytes: &Bytes) -> Result<Respo
         verb: source["verb"].as_str().unwrap_or_default(),
         is_resource,
         group: about["group"].as_str().unwrap_or_default(),
+        version: about["version"].as_str().unwrap_or_default(),
         resource: about["resource"].as_str().unwrap_or_default(),
         subresource: about["subresource"].as_str().unwrap_or_default(),
         namespace: &namespace,
@@ -115,6 +116,9 @@ pub fn access(context: &Context, target: &Target, bytes: &Bytes) -> Result<Respo
     };
     let decision = context.server.authorization.decide(&context.server, &attributes);
     let mut status = json!({"allowed": decision.is_allowed()});
+    if let Decision::Deny(_) = decision {
+        status["denied"] = true.into();
+    }
     if !decision.reason().is_empty() {
         status["reason"] = decision.reason().into();
     }

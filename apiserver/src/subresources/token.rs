@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use super::access_review::user_info;
 use crate::admission::{self, Attributes, Kind, Operation};
-use crate::authn::service_account::{Bound, Ref};
+use crate::authn::service_account::{Asked, Bound, Ref};
+use crate::authn::{AUTHENTICATED, Proven};
 use crate::body::{self, Body, Expected, FieldValidation};
 use crate::context::{Context, Target};
 use crate::field::{ErrorList, Path};
@@ -32,6 +33,21 @@ pub async fn request(context: &Context, target: &Target, bytes: &Bytes) -> Resul
         .subresource("token")
         .kind(Kind { group: "authentication.k8s.io", version: "v1", kind: "TokenRequest" });
     admission::admit_and_validate(&attributes, &mut request).await?;
+    let named = [("name", &info.name), ("namespace", &info.namespace)];
+    for (field, own) in named {
+        let given = object::meta(&request, field);
+        if given.is_empty() || given == own.as_str() {
+            continue;
+        }
+        if field == "namespace" {
+            let why = "the namespace of the provided object does not match the namespace sent on the request";
+            return Err(Status::bad_request(why));
+        }
+        let mut errors = ErrorList::default();
+        let metadata = Path::new("metadata");
+        errors.invalid_str(&metadata.child(field), given, "must match the service account name if specified");
+        return Err(Status::invalid("authentication.k8s.io", "TokenRequest", &info.name, &errors));
+    }
     let account = server.find("", "serviceaccounts", &info.namespace, &info.name).await?;
     let account = account
         .ok_or_else(|| Status::not_found(GroupResource { group: "", resource: "serviceaccounts" }, &info.name))?;
@@ -40,7 +56,7 @@ pub async fn request(context: &Context, target: &Target, bytes: &Bytes) -> Resul
         .service_accounts
         .as_ref()
         .ok_or_else(|| Status::internal("this server has no key for service account tokens"))?;
-    let seconds = request["spec"]["expirationSeconds"].as_i64().unwrap_or(3600);
+    let mut seconds = request["spec"]["expirationSeconds"].as_i64().unwrap_or(3600);
     let path = Path::new("spec");
     let mut errors = ErrorList::default();
     if seconds < 600 {
@@ -60,6 +76,15 @@ pub async fn request(context: &Context, target: &Target, bytes: &Bytes) -> Resul
     if !errors.is_empty() {
         return Err(Status::invalid("authentication.k8s.io", "TokenRequest", "", &errors));
     }
+    let asked_uid = object::meta(&request, "uid");
+    let own_uid = object::meta(&account, "uid");
+    if !asked_uid.is_empty() && asked_uid != own_uid {
+        let of = GroupResource { group: "authentication.k8s.io", resource: "TokenRequest" };
+        let why = format!(
+            "the UID in the token request ({asked_uid}) does not match the UID of the service account ({own_uid})"
+        );
+        return Err(Status::conflict(of, &info.name, why));
+    }
     let bound = bound(context, &request["spec"]["boundObjectRef"]).await?;
     let mut audiences: Vec<String> = request["spec"]["audiences"]
         .as_array()
@@ -68,17 +93,26 @@ pub async fn request(context: &Context, target: &Target, bytes: &Bytes) -> Resul
         .filter_map(|audience| audience.as_str().map(str::to_owned))
         .collect();
     if audiences.is_empty() {
-        audiences.clone_from(&tokens.audiences);
+        audiences.clone_from(&server.authentication.audiences);
         object::set(&mut request, &["spec", "audiences"], json!(audiences));
     }
-    let asked = Duration::from_secs(seconds.unsigned_abs());
-    let extended = seconds == MOUNTED && bound.pod.is_some() && audiences == tokens.audiences;
-    let (lifetime, warn_after) = if extended { (YEAR, Some(asked)) } else { (asked, None) };
-    let (token, expires) = tokens.sign(&account, &bound, audiences, lifetime, warn_after)?;
+    if let Some(longest) = tokens.longest.and_then(|longest| i64::try_from(longest.as_secs()).ok())
+        && seconds > longest
+    {
+        context.warn(format!("requested expiration of {seconds} seconds shortened to {longest} seconds"));
+        seconds = longest;
+    }
+    let lifetime = Duration::from_secs(seconds.unsigned_abs());
+    let is_for_api = audiences.iter().all(|audience| server.authentication.audiences.contains(audience));
+    let extended = tokens.extends && seconds == MOUNTED && bound.pod.is_some() && is_for_api;
+    let (lifetime, warn_after) = if extended { (YEAR, Some(lifetime)) } else { (lifetime, None) };
+    let asked = Asked { account: &account, bound: &bound, audiences, lifetime, warn_after };
+    let (token, expires) = tokens.sign(asked)?;
     // A client is told the lifetime that it asked for, so that it renews in time.
     let told = if extended { jiff::Timestamp::now() + jiff::SignedDuration::from_secs(seconds) } else { expires };
     object::set_meta(&mut request, "name", Some(info.name.as_str().into()));
     object::set_meta(&mut request, "namespace", Some(info.namespace.as_str().into()));
+    object::set_meta(&mut request, "uid", Some(object::meta(&account, "uid").into()));
     object::set_meta(&mut request, "creationTimestamp", Some(object::now()));
     object::set(&mut request, &["spec", "expirationSeconds"], seconds);
     let status = json!({"token": token, "expirationTimestamp": told.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()});
@@ -97,10 +131,9 @@ async fn bound(context: &Context, reference: &Value) -> Result<Bound> {
         ("v1", "Secret") => ("secrets", context.info.namespace.as_str()),
         ("v1", "Node") => ("nodes", ""),
         (version, kind) => {
-            return Err(Status::bad_request(format!(
-                "cannot bind token for serviceaccount {:?} to object of type {version}, Kind={kind}",
-                context.info.name
-            )));
+            // Go writes the group that there is not.
+            let version = if version.contains('/') { version.to_owned() } else { format!("/{version}") };
+            return Err(Status::bad_request(format!("cannot bind token to object of type {version}, Kind={kind}")));
         }
     };
     let of = GroupResource { group: "", resource };
@@ -149,19 +182,25 @@ pub async fn review(context: &Context, target: &Target, bytes: &Bytes) -> Result
     if token.is_empty() {
         return Err(Status::bad_request("token is required for TokenReview in authentication"));
     }
-    let audiences: Vec<String> = review["spec"]["audiences"]
+    let mut audiences: Vec<String> = review["spec"]["audiences"]
         .as_array()
         .into_iter()
         .flatten()
         .filter_map(|audience| audience.as_str().map(str::to_owned))
         .collect();
-    let outcome = context.server.authentication.token(&context.server, &token, &audiences).await;
+    let authentication = &context.server.authentication;
+    if audiences.is_empty() {
+        audiences.clone_from(&authentication.audiences);
+    }
+    let outcome = authentication.token(&context.server, &token, &audiences).await;
     let status = match outcome {
-        Ok((mut user, matched)) => {
-            user.groups.push(crate::authn::AUTHENTICATED.to_owned());
+        Ok(Proven { mut user, audiences }) => {
+            if !user.is_in(AUTHENTICATED) {
+                user.groups.push(AUTHENTICATED.to_owned());
+            }
             let mut status = json!({"authenticated": true, "user": user_info(&user)});
-            if !matched.is_empty() {
-                status["audiences"] = json!(matched);
+            if !audiences.is_empty() {
+                status["audiences"] = json!(audiences);
             }
             status
         }

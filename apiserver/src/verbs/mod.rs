@@ -8,6 +8,6 @@ pub mod patch;
 mod patch_fields;
 pub mod update;
 pub mod watch;
-mod write;
+pub mod write;
 
 pub use write::{Change, change, track as track_manager, track_update as track};

@@ -69,7 +69,11 @@ impl Files {
         self.directory.path().join(name)
     }
 
-    fn write(&self, name: &str, text: &str) {
+    pub fn authority(&self) -> String {
+        self.authority.clone()
+    }
+
+    pub fn write(&self, name: &str, text: &str) {
         std::fs::write(self.path(name), text).unwrap();
     }
 
@@ -95,12 +99,16 @@ impl Server {
     }
 
     pub async fn start_with(files: Files, flags: &[&str]) -> Server {
+        Self::start_without_modes(files, &[&["--authorization-mode=Node,RBAC"], flags].concat()).await
+    }
+
+    /// A server whose authorizers the flags name.
+    pub async fn start_without_modes(files: Files, flags: &[&str]) -> Server {
         let path = |name: &str| files.path(name).display().to_string();
         let mut arguments = vec![
             "kube-apiserver".to_owned(),
             "--secure-port=0".to_owned(),
             "--bind-address=127.0.0.1".to_owned(),
-            "--authorization-mode=Node,RBAC".to_owned(),
             "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
             "--service-cluster-ip-range=10.96.0.0/16".to_owned(),
             format!("--tls-cert-file={}", path("server.crt")),
@@ -142,6 +150,17 @@ impl Server {
     /// A client without credentials.
     pub async fn anonymous(&self) -> Client {
         self.connect(None).await
+    }
+
+    /// Begins to stop the server, as a signal would.
+    pub fn tell_to_stop(&self) {
+        self.shutdown.cancel();
+    }
+
+    /// The certificate that the server shows to a client of `localhost`.
+    pub async fn certificate(&self) -> Vec<u8> {
+        let tls = self.tls(None, b"h2").await;
+        tls.get_ref().1.peer_certificates().unwrap()[0].to_vec()
     }
 
     /// A connection of HTTP/1.1 to write bytes to.

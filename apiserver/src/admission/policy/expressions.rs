@@ -93,6 +93,7 @@ impl Authorizer for RequestAuthorizer {
                 verb: &asked.verb,
                 is_resource: asked.path.is_none(),
                 group: &asked.group,
+                version: "*",
                 resource: &asked.resource,
                 subresource: &asked.subresource,
                 namespace: &asked.namespace,
