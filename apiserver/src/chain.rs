@@ -4,20 +4,22 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
 
+use apiserver_audit::{Level, Record, Stage};
 use futures::FutureExt;
 use http::header::{CACHE_CONTROL, CONNECTION, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
+use jiff::Timestamp;
 use parking_lot::Mutex;
 use rustls::pki_types::CertificateDer;
 
+use crate::audit::{self, Received};
 use crate::authn::User;
 use crate::authz::{Attributes, Decision};
 use crate::backend::{Hijacked, Peer};
 use crate::body::{self, Body};
 use crate::context::Context;
 use crate::listen::Leave;
-use crate::max_in_flight::is_long_running;
 use crate::metrics::requests::Asked;
 use crate::request::{Query, RequestInfo};
 use crate::server::Server;
@@ -39,7 +41,7 @@ pub async fn serve(
     let origin = server.edge.allowed_origin(request.headers());
     let mut response = match early(&server, &request, origin.is_some()) {
         Some(response) => response,
-        None => timed(Arc::clone(&server), certificates, request, started).await,
+        None => timed(Arc::clone(&server), certificates, request, started, &audit_id).await,
     };
     // A backend's own answer is passed on as it is.
     if response.extensions().get::<Hijacked>().is_none() {
@@ -97,6 +99,7 @@ async fn timed(
     certificates: Arc<Vec<CertificateDer<'static>>>,
     request: Request<Incoming>,
     started: Instant,
+    audit_id: &HeaderValue,
 ) -> Response<Body> {
     let method = request.method().clone();
     let query = Query::parse(request.uri().query().unwrap_or_default());
@@ -104,7 +107,7 @@ async fn timed(
     let info = RequestInfo::new(&method, request.uri(), &query);
     let counted = info.as_ref().ok().cloned();
     let dry_run = query.get("dryRun").is_some();
-    let is_long = counted.as_ref().is_some_and(|info| is_long_running(info, &query));
+    let is_long = counted.as_ref().is_some_and(|info| info.is_long_running());
     let limit = match (is_long, server.edge.deadline(&query)) {
         (true, _) => None,
         (false, Ok(limit)) => Some(limit),
@@ -114,17 +117,15 @@ async fn timed(
     let takes_gzip = !is_long && edge::takes_gzip(request.headers());
     let asked = info.as_ref().ok().map(|info| Asked::new(info, &method, request.headers(), dry_run, started));
     // A bug in one request must not take its connection's other streams along.
-    let steps = AssertUnwindSafe(steps(Arc::clone(&server), certificates, request, info, query)).catch_unwind();
+    let steps = steps(Arc::clone(&server), certificates, request, info, query, audit_id);
+    let steps = AssertUnwindSafe(steps).catch_unwind();
     let outcome = match limit {
         None => steps.await,
         Some(limit) => tokio::time::timeout(limit, steps).await.unwrap_or_else(|_| {
             Ok(body::status(&Status::timeout("request did not complete within the allotted timeout")))
         }),
     };
-    let mut response = outcome.unwrap_or_else(|_| {
-        let text = "This request caused apiserver to panic. Look in the logs for details.\n";
-        body::plain(StatusCode::INTERNAL_SERVER_ERROR, text)
-    });
+    let mut response = outcome.unwrap_or_else(|_| panicked());
     response = edge::compressed(takes_gzip, response).await;
     if method == Method::HEAD {
         // HTTP/2 takes a body after HEAD as a broken protocol.
@@ -136,16 +137,32 @@ async fn timed(
     }
 }
 
-/// The steps that may end a request early.
+/// The answer to a request that met a bug.
+fn panicked() -> Response<Body> {
+    let text = "This request caused apiserver to panic. Look in the logs for details.\n";
+    body::plain(StatusCode::INTERNAL_SERVER_ERROR, text)
+}
+
+/// The steps until it is known who asks, and that is on record.
 async fn steps(
     server: Arc<Server>,
     certificates: Arc<Vec<CertificateDer<'static>>>,
     mut request: Request<Incoming>,
     info: Result<RequestInfo>,
     query: Query,
+    audit_id: &HeaderValue,
 ) -> Response<Body> {
+    let at = Timestamp::now();
+    let uri = request.uri().clone();
+    let peer = request.extensions().get::<Peer>().map(|peer| peer.address);
+    let audit_id = String::from_utf8_lossy(audit_id.as_bytes()).into_owned();
+    let begin = |user: Option<&User>, info: &RequestInfo, headers: &HeaderMap| {
+        server.audit.begin(&Received { user, info, uri: &uri, headers, peer, audit_id: &audit_id, at })
+    };
     // Authentication before all else that can say no: a stranger learns nothing else.
     let mut headers = std::mem::take(request.headers_mut());
+    let attempted =
+        server.audit.is_on().then(|| audit::failed_methods(&headers, uri.query(), !certificates.is_empty()));
     let path = request.uri().path().to_owned();
     let began = Instant::now();
     let user = match server.authentication.authenticate(&server, &certificates, &mut headers, &path).await {
@@ -160,34 +177,67 @@ async fn steps(
         Err(refused) => {
             server.metrics.authentication.observe("failure", began.elapsed());
             tracing::warn!(error = refused.0, "Unable to authenticate the request");
-            return body::status(&Status::unauthorized());
+            let response = body::status(&Status::unauthorized());
+            let Ok(info) = &info else { return response };
+            return audit::unauthenticated(begin(None, info, &headers), attempted, response).await;
         }
     };
     let info = match info {
         Ok(info) => info,
         Err(status) => return body::status(&status),
     };
+    // Audit next: whatever becomes of the request from here on is on record.
+    let record = Arc::new(begin(Some(&user), &info, &headers));
+    if !record.stage(Stage::RequestReceived, at).await {
+        record.close();
+        server.audit.rejected();
+        return body::status(&Status::internal("failed to store audit event"));
+    }
+    *request.headers_mut() = headers;
+    let allowed = AssertUnwindSafe(known(Arc::clone(&server), user, request, info.clone(), query, Arc::clone(&record)));
+    match allowed.catch_unwind().await {
+        Ok(response) => audit::answered(record, &info, response).await,
+        Err(panic) => {
+            record.panicked(panic.downcast_ref::<&str>().unwrap_or(&"unknown"), Timestamp::now()).await;
+            panicked()
+        }
+    }
+}
+
+/// The steps of a request from a known user.
+async fn known(
+    server: Arc<Server>,
+    user: User,
+    mut request: Request<Incoming>,
+    info: RequestInfo,
+    query: Query,
+    record: Arc<Record>,
+) -> Response<Body> {
+    let mut headers = std::mem::take(request.headers_mut());
     // Impersonation is itself authorized, as the user who asks for it.
+    let asking = user.name.clone();
     let user = match impersonation::user(&server, user, &mut headers) {
         Ok(user) => user,
         Err(status) => return body::status(&status),
     };
+    if user.name != asking {
+        record.impersonated(|| audit::user(&user));
+    }
     // A place among the requests under way, before any more work is spent on this one.
-    let place = match server.max_in_flight.enter(&info, &query, &user) {
+    let place = match server.max_in_flight.enter(&info, &user) {
         Ok(place) => place,
         Err(status) => return body::status(&status),
     };
     let _in_flight = place.is_counted.then(|| InFlight::new(&server, place.is_mutating));
     // Authorization last before the work, for the user that the work is done for.
-    if let Err(status) = authorize(&server, &user, &info).await {
+    if let Err(status) = authorize(&server, &user, &info, &record).await {
         return body::status(&status);
     }
     *request.headers_mut() = headers.clone();
     if !info.prefix.is_empty() {
         negotiate::prefer_pretty(&mut headers, &query);
     }
-    let context =
-        Context { server, info, query, headers, user, warnings: Mutex::default(), audit_annotations: Mutex::default() };
+    let context = Context { server, info, query, headers, user, warnings: Mutex::default(), audit: record };
     let mut response = match routes::route(&context, request).await {
         Ok(response) => response,
         Err(status) => respond::status(&context, &status).unwrap_or_else(|_| body::status(&status)),
@@ -199,11 +249,16 @@ async fn steps(
 }
 
 /// Whether the user may do what the request asks.
-async fn authorize(server: &Server, user: &User, info: &RequestInfo) -> Result<()> {
+async fn authorize(server: &Server, user: &User, info: &RequestInfo, record: &Record) -> Result<()> {
     let began = Instant::now();
     let attributes = Attributes::of(user, info);
     let decision = server.authorization.ask(server, &attributes).await;
-    if let Decision::Allow(_) = decision {
+    let allowed = matches!(decision, Decision::Allow(_));
+    if record.level() > Level::None {
+        record.annotate("authorization.k8s.io/decision", if allowed { "allow" } else { "forbid" });
+        record.annotate("authorization.k8s.io/reason", decision.reason());
+    }
+    if allowed {
         server.metrics.authorization.observe("allowed", began.elapsed());
         return Ok(());
     }
@@ -237,7 +292,7 @@ impl Drop for InFlight {
 
 /// The client's id for the request, or a new one.
 fn audit_id(headers: &HeaderMap) -> HeaderValue {
-    match headers.get(&AUDIT_ID).filter(|value| (1..=64).contains(&value.len())) {
+    match headers.get(&AUDIT_ID).filter(|value| !value.is_empty()) {
         Some(value) => value.clone(),
         None => HeaderValue::from_str(&uuid::Uuid::new_v4().to_string()).unwrap_or(HeaderValue::from_static("")),
     }

@@ -1,14 +1,16 @@
 //! One request on its way through the chain: who asks, for what, and what is to be told besides the answer.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use apiserver_audit::Record;
 use http::HeaderMap;
 use parking_lot::Mutex;
+use serde_json::Value;
 
 use crate::apiextensions::{CustomResource, LazyStore};
+use crate::audit;
 use crate::authn::User;
-use crate::body::FieldValidation;
+use crate::body::{self, Expected, FieldValidation};
 use crate::request::{Query, RequestInfo};
 use crate::resources::hooks::Request;
 use crate::resources::{Resource, Version};
@@ -25,8 +27,8 @@ pub struct Context {
     pub user: User,
     /// Told to the client in `Warning` headers.
     pub warnings: Mutex<Vec<String>>,
-    /// Noted beside the request in the audit log.
-    pub audit_annotations: Mutex<BTreeMap<String, String>>,
+    /// What is on record of it.
+    pub audit: Arc<Record>,
 }
 
 /// A request for one resource that is served.
@@ -126,7 +128,20 @@ impl Context {
 
     /// Notes something beside the request in the audit log; what was noted first stays.
     pub fn annotate(&self, key: impl Into<String>, value: impl Into<String>) {
-        self.audit_annotations.lock().entry(key.into()).or_insert_with(|| value.into());
+        self.audit.annotate(key, value);
+    }
+
+    /// Decodes the object that the request brings, and puts it on record.
+    pub fn decode(
+        &self,
+        bytes: &[u8],
+        expected: &Expected<'_>,
+        validation: FieldValidation,
+        warnings: &mut Vec<String>,
+    ) -> Result<Value> {
+        let object = body::decode(bytes, &self.headers, expected, validation, warnings)?;
+        audit::request_object(&self.audit, expected, &object);
+        Ok(object)
     }
 
     /// Reads the options of a create, update or patch.

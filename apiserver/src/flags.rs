@@ -246,6 +246,8 @@ pub struct Flags {
     #[arg(long, value_delimiter = ',')]
     pub runtime_config: Vec<String>,
     #[command(flatten)]
+    pub audit: crate::audit::AuditFlags,
+    #[command(flatten)]
     pub logging: flags::Logging,
     /// Every flag with its value, for /flagz.
     #[arg(skip)]

@@ -6,6 +6,7 @@
 mod admission;
 mod allocations;
 mod apiextensions;
+mod audit;
 mod authn;
 mod authz;
 mod backend;
@@ -58,6 +59,9 @@ use controllers_component_base::run;
 use tokio_util::sync::CancellationToken;
 
 pub use flags::Flags;
+
+/// How long the server waits at its end for audit events to arrive.
+const AUDIT_FLUSH: Duration = Duration::from_secs(10);
 
 /// Runs kube-apiserver with these arguments, the first of which is the program's name.
 pub fn run(args: Vec<OsString>) -> ExitCode {
@@ -120,11 +124,14 @@ pub async fn start(flags: &Flags, shutdown: CancellationToken) -> anyhow::Result
         request_timeout: flags.request_timeout,
     };
     let settings = listen::Settings::new(flags, tls);
-    let serving = listen::serve(server, listener, settings, shutdown, stopping);
     let serving = tokio::spawn(async move {
-        serving.await;
+        listen::serve(Arc::clone(&server), listener, settings, shutdown, stopping).await;
         // The others are to know that this server is gone, unless the store does not take it.
         let _ = tokio::time::timeout(LEAVING, keeping).await;
+        // The last requests are on record before the process may end.
+        if tokio::time::timeout(AUDIT_FLUSH, server.audit.flush()).await.is_err() {
+            tracing::warn!("audit events were left behind");
+        }
     });
     Ok(Running { address, serving })
 }

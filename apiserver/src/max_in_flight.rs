@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::authn::{MASTERS, User};
-use crate::request::{Query, RequestInfo};
+use crate::request::RequestInfo;
 use crate::status::{Result, Status};
 
 /// The counters of one server. A limit of 0 is none.
@@ -41,11 +41,11 @@ impl MaxInFlight {
     }
 
     /// A place for the request for as long as it is kept, or a 429. Administrators are never turned away.
-    pub fn enter(&self, info: &RequestInfo, query: &Query, user: &User) -> Result<Place> {
+    pub fn enter(&self, info: &RequestInfo, user: &User) -> Result<Place> {
         let is_mutating =
             matches!(info.verb, "create" | "update" | "patch" | "delete" | "deletecollection" | "post" | "put");
         let place = |permit| Ok(Place { _permit: permit, is_counted: true, is_mutating });
-        if is_long_running(info, query) {
+        if info.is_long_running() {
             return Ok(Place { _permit: None, is_counted: false, is_mutating });
         }
         let Some(semaphore) = (if is_mutating { &self.changing } else { &self.reading }) else { return place(None) };
@@ -55,12 +55,6 @@ impl MaxInFlight {
             Err(_) => Err(Status::too_many_requests("too many requests, please try again later", 1)),
         }
     }
-}
-
-/// Whether a request may last as long as its client likes.
-pub fn is_long_running(info: &RequestInfo, query: &Query) -> bool {
-    let streams = matches!(info.subresource.as_str(), "attach" | "exec" | "proxy" | "portforward");
-    info.verb == "watch" || streams || (info.subresource == "log" && query.flag("follow"))
 }
 
 #[cfg(test)]
@@ -74,16 +68,16 @@ mod tests {
     #[test]
     fn places_are_given_and_taken_back() {
         let limit = MaxInFlight::new(1, 0);
-        let (query, user) = (Query::default(), User::default());
-        let place = limit.enter(&info("list", ""), &query, &user).unwrap();
+        let user = User::default();
+        let place = limit.enter(&info("list", ""), &user).unwrap();
         assert!(place.is_limited());
-        let refused = limit.enter(&info("get", ""), &query, &user).err().unwrap();
+        let refused = limit.enter(&info("get", ""), &user).err().unwrap();
         assert_eq!(refused.code, 429);
-        assert!(!limit.enter(&info("watch", ""), &query, &user).unwrap().is_limited());
-        assert!(!limit.enter(&info("create", ""), &query, &user).unwrap().is_limited());
+        assert!(!limit.enter(&info("watch", ""), &user).unwrap().is_limited());
+        assert!(!limit.enter(&info("create", ""), &user).unwrap().is_limited());
         let administrator = User { groups: vec![MASTERS.to_owned()], ..User::default() };
-        assert!(limit.enter(&info("get", ""), &query, &administrator).is_ok());
+        assert!(limit.enter(&info("get", ""), &administrator).is_ok());
         drop(place);
-        assert!(limit.enter(&info("get", ""), &query, &user).is_ok());
+        assert!(limit.enter(&info("get", ""), &user).is_ok());
     }
 }

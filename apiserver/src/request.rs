@@ -99,6 +99,14 @@ impl RequestInfo {
     }
 }
 
+impl RequestInfo {
+    /// Whether the request may last as long as its client likes.
+    pub fn is_long_running(&self) -> bool {
+        let streams = matches!(self.subresource.as_str(), "attach" | "exec" | "proxy" | "log" | "portforward");
+        matches!(self.verb, "watch" | "proxy") || (self.is_resource && streams)
+    }
+}
+
 fn metadata_name(selector: &str) -> Option<String> {
     selector.split(',').find_map(|term| {
         let (key, value) = term.split_once("==").or_else(|| term.split_once('='))?;

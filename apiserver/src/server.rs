@@ -21,6 +21,7 @@ use tokio_util::task::TaskTracker;
 use crate::admission::{self, Plugin};
 use crate::allocations::{Allocations, ServiceRanges};
 use crate::apiextensions::CustomResources;
+use crate::audit::Audit;
 use crate::authn::Authentication;
 use crate::authz::Authorization;
 use crate::context::{Served, Stored};
@@ -48,6 +49,7 @@ pub struct Server {
     pub admission: Vec<Box<dyn Plugin>>,
     pub allocations: Allocations,
     pub metrics: Metrics,
+    pub audit: Audit,
     pub max_in_flight: MaxInFlight,
     pub edge: Edge,
     pub kubelets: Kubelets,
@@ -89,13 +91,15 @@ impl Server {
     /// Opens the store and starts the caches.
     pub async fn new(flags: &Flags) -> anyhow::Result<Arc<Server>> {
         anyhow::ensure!(flags.etcd_prefix == "/registry", "--etcd-prefix: only /registry is supported");
+        let metrics = Metrics::new()?;
+        // Before the store: what cannot be recorded is not begun.
+        let audit = flags.audit.open(metrics.audit.clone()).await?;
         let store = open_store(flags).await?;
-        Self::with_store(flags, store)
+        Self::with_store(flags, store, metrics, audit)
     }
 
     /// Starts the caches on a store that is open.
-    pub fn with_store(flags: &Flags, store: Arc<dyn Store>) -> anyhow::Result<Arc<Server>> {
-        let metrics = Metrics::new()?;
+    fn with_store(flags: &Flags, store: Arc<dyn Store>, metrics: Metrics, audit: Audit) -> anyhow::Result<Arc<Server>> {
         let feed = Feed::start(Arc::clone(&store), ROOT);
         let mut served = HashMap::new();
         let mut order = Vec::new();
@@ -140,6 +144,7 @@ impl Server {
             admission: admission::plugins(flags)?,
             allocations: Allocations::new(service_ranges)?,
             metrics,
+            audit,
             edge: Edge::new(flags)?,
             max_in_flight: MaxInFlight::new(flags.max_requests_inflight, flags.max_mutating_requests_inflight),
             kubelets: Kubelets::new(flags)?,

@@ -311,7 +311,7 @@ async fn delete_instances(server: &Arc<Server>, group: &str, plural: &str) -> Re
             headers: http::HeaderMap::new(),
             user: User::of_server(),
             warnings: Mutex::default(),
-            audit_annotations: Mutex::default(),
+            audit: Arc::default(),
         };
         match delete_object(&context, &target, found.namespace(), found.name(), &DeleteOptions::default(), None).await {
             Err(status) if status.code != http::StatusCode::NOT_FOUND => return Err(status),

@@ -62,7 +62,6 @@ const NOT_SERVED: &[&str] = &[
     "admission-control",
     "allow-metric-labels",
     "allow-metric-labels-manifest",
-    "audit-",
     "authorization-policy-file",
     "coordinated-leadership-",
     "debug-socket-path",

@@ -51,6 +51,7 @@ pub struct Metrics {
     /// Streams over WebSocket, by subresource and by who translates them.
     pub websocket_streams: IntCounterVec,
     pub webhooks: webhooks::Webhooks,
+    pub audit: apiserver_audit::Metrics,
     pub tokens: tokens::Tokens,
 }
 
@@ -146,6 +147,7 @@ impl Metrics {
             stores: storage::Stores::new(&registry)?,
             health: health::Health::new()?,
             webhooks: webhooks::Webhooks::new(&registry)?,
+            audit: apiserver_audit::Metrics::new(&registry)?,
             tokens: tokens::Tokens::new(&registry)?,
             scraped: scraped::Scraped::new(&registry)?,
             process: process::Process::new(&registry)?,

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::authn::User;
 use crate::authz::{Attributes, Decision};
-use crate::body::{self, Body, Expected, FieldValidation};
+use crate::body::{Body, Expected, FieldValidation};
 use crate::context::{Context, Target};
 use crate::field::{ErrorList, Path};
 use crate::status::{Result, Status};
@@ -14,7 +14,7 @@ use crate::{object, respond};
 
 fn decode(context: &Context, target: &Target, bytes: &Bytes) -> Result<Value> {
     let expected = Expected::of(target.resource(), &target.version);
-    body::decode(bytes, &context.headers, &expected, FieldValidation::Warn, &mut context.warnings.lock())
+    context.decode(bytes, &expected, FieldValidation::Warn, &mut context.warnings.lock())
 }
 
 /// A user as `authentication.k8s.io` shows it.

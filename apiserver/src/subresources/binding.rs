@@ -6,7 +6,7 @@ use hyper::body::Bytes;
 use serde_json::{Value, json};
 
 use crate::admission::{self, Attributes, Kind, Operation};
-use crate::body::{self, Body, Expected};
+use crate::body::{Body, Expected};
 use crate::context::{Context, Target, WriteOptions};
 use crate::field::{ErrorList, Path};
 use crate::status::{Details, GroupResource, Result, Status};
@@ -17,8 +17,7 @@ pub async fn bind(context: &Context, target: &Target, bytes: &Bytes) -> Result<R
     let options = context.write_options()?;
     let ty = apiserver_schema::builtin("", "v1", "Binding").ok_or_else(|| Status::internal("no type for Binding"))?;
     let expected = Expected { group: "", version: "v1", kind: "Binding", ty };
-    let mut binding =
-        body::decode(bytes, &context.headers, &expected, options.field_validation, &mut context.warnings.lock())?;
+    let mut binding = context.decode(bytes, &expected, options.field_validation, &mut context.warnings.lock())?;
     // The older path, `bindings`, names the pod in the body alone.
     let named = if context.info.name.is_empty() { object::meta(&binding, "name") } else { &context.info.name };
     let name = named.to_owned();
@@ -48,7 +47,7 @@ pub async fn bind(context: &Context, target: &Target, bytes: &Bytes) -> Result<R
         headers: context.headers.clone(),
         user: context.user.clone(),
         warnings: parking_lot::Mutex::default(),
-        audit_annotations: parking_lot::Mutex::default(),
+        audit: std::sync::Arc::clone(&context.audit),
     };
     let change = Bind { context: &on_pod, target: &pods, options: &options, binding: &binding, name: &name };
     verbs::change(&on_pod, &pods, &options, &change).await?;

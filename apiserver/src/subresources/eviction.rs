@@ -7,7 +7,7 @@ use hyper::body::Bytes;
 use serde_json::Value;
 
 use crate::admission::{self, Attributes, Kind, Operation};
-use crate::body::{self, Body, Expected};
+use crate::body::{Body, Expected};
 use crate::context::{Context, Target};
 use crate::selector::LabelSelector;
 use crate::status::{Cause, Details, Result, Status};
@@ -20,8 +20,7 @@ pub async fn evict(context: &Context, target: &Target, bytes: &Bytes) -> Result<
     let ty = apiserver_schema::builtin("policy", "v1", "Eviction")
         .ok_or_else(|| Status::internal("no type for Eviction"))?;
     let expected = Expected { group: "policy", version: "v1", kind: "Eviction", ty };
-    let mut eviction =
-        body::decode(bytes, &context.headers, &expected, options.field_validation, &mut context.warnings.lock())?;
+    let mut eviction = context.decode(bytes, &expected, options.field_validation, &mut context.warnings.lock())?;
     let info = &context.info;
     let attributes = Attributes::new(context, target, Operation::Create, &info.namespace, &info.name, options.dry_run)
         .subresource("eviction")

@@ -5,7 +5,7 @@ use http::{Response, StatusCode};
 use hyper::body::Bytes;
 use serde_json::Value;
 
-use crate::body::{self, Body, Expected};
+use crate::body::{Body, Expected};
 use crate::context::{Context, Target, WriteOptions};
 use crate::status::{Result, Status};
 use crate::verbs::{self, Change};
@@ -14,8 +14,7 @@ use crate::{object, respond};
 pub async fn finalize(context: &Context, target: &Target, bytes: &Bytes) -> Result<Response<Body>> {
     let options = context.write_options()?;
     let expected = Expected::of(target.resource(), &target.version);
-    let namespace =
-        body::decode(bytes, &context.headers, &expected, options.field_validation, &mut context.warnings.lock())?;
+    let namespace = context.decode(bytes, &expected, options.field_validation, &mut context.warnings.lock())?;
     verbs::update::check_name(context, target, &namespace)?;
     let change = Finalize { namespace, context, target, options: &options };
     let changed = verbs::change(context, target, &options, &change).await?;

@@ -39,6 +39,9 @@ pub async fn serve(context: &Context, target: &Target, request: Request<Incoming
         return answer(context, &scale_of(target, &found));
     }
     let bytes = body::read(request.into_body()).await?;
+    if context.info.verb == "patch" {
+        context.audit.request_patch(&bytes);
+    }
     let options = context.write_options()?;
     let change = ScaleChange { context, target, options: &options, bytes: &bytes, named: Mutex::new(false) };
     let changed = verbs::change(context, target, &options, &change).await?;
@@ -233,7 +236,7 @@ impl ScaleChange<'_> {
         };
         let mut scale = if self.context.info.verb == "update" {
             let mut warnings = Vec::new();
-            body::decode(self.bytes, &self.context.headers, &expected, self.options.field_validation, &mut warnings)?
+            self.context.decode(self.bytes, &expected, self.options.field_validation, &mut warnings)?
         } else {
             let mut scale = live.clone();
             let kind = self.context.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();

@@ -10,7 +10,7 @@ use super::access_review::user_info;
 use crate::admission::{self, Attributes, Kind, Operation};
 use crate::authn::service_account::{Asked, Bound, Ref};
 use crate::authn::{AUTHENTICATED, Proven};
-use crate::body::{self, Body, Expected, FieldValidation};
+use crate::body::{Body, Expected, FieldValidation};
 use crate::context::{Context, Target};
 use crate::field::{ErrorList, Path};
 use crate::status::{GroupResource, Result, Status};
@@ -24,8 +24,7 @@ pub async fn request(context: &Context, target: &Target, bytes: &Bytes) -> Resul
     let ty = apiserver_schema::builtin("authentication.k8s.io", "v1", "TokenRequest")
         .ok_or_else(|| Status::internal("no type for TokenRequest"))?;
     let expected = Expected { group: "authentication.k8s.io", version: "v1", kind: "TokenRequest", ty };
-    let mut request =
-        body::decode(bytes, &context.headers, &expected, FieldValidation::Warn, &mut context.warnings.lock())?;
+    let mut request = context.decode(bytes, &expected, FieldValidation::Warn, &mut context.warnings.lock())?;
     let server = &context.server;
     let info = &context.info;
     let dry_run = context.write_options()?.dry_run;
@@ -176,8 +175,7 @@ async fn bound(context: &Context, reference: &Value) -> Result<Bound> {
 
 pub async fn review(context: &Context, target: &Target, bytes: &Bytes) -> Result<Response<Body>> {
     let expected = Expected::of(target.resource(), &target.version);
-    let mut review =
-        body::decode(bytes, &context.headers, &expected, FieldValidation::Warn, &mut context.warnings.lock())?;
+    let mut review = context.decode(bytes, &expected, FieldValidation::Warn, &mut context.warnings.lock())?;
     let token = review["spec"]["token"].as_str().unwrap_or_default().to_owned();
     if token.is_empty() {
         return Err(Status::bad_request("token is required for TokenReview in authentication"));

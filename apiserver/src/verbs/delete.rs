@@ -53,7 +53,9 @@ impl DeleteOptions {
             tree["dryRun"] = context.query.all("dryRun").filter(|value| !value.is_empty()).collect();
             tree
         } else {
-            decode(context, bytes)?
+            let tree = decode(context, bytes)?;
+            note(context, &tree)?;
+            tree
         };
         Self::from_tree(&tree)
     }
@@ -108,9 +110,20 @@ impl DeleteOptions {
     }
 }
 
+fn options_type() -> Result<&'static apiserver_schema::Type> {
+    apiserver_schema::builtin("", "v1", "DeleteOptions").ok_or_else(|| Status::internal("no type for DeleteOptions"))
+}
+
+/// Puts options on record, under the version that upstream decodes all of them into.
+fn note(context: &Context, tree: &Value) -> Result<()> {
+    let ty = options_type()?;
+    let expected = body::Expected { group: "meta.k8s.io", version: "__internal", kind: "DeleteOptions", ty };
+    crate::audit::request_object(&context.audit, &expected, tree);
+    Ok(())
+}
+
 fn decode(context: &Context, bytes: &Bytes) -> Result<Value> {
-    let ty = apiserver_schema::builtin("", "v1", "DeleteOptions")
-        .ok_or_else(|| Status::internal("no type for DeleteOptions"))?;
+    let ty = options_type()?;
     // Clients send it as a kind of the group they delete in; all of them are the same type.
     let expected = body::Expected { group: "", version: "v1", kind: "DeleteOptions", ty };
     let encoding = crate::negotiate::body_encoding(&context.headers, true)?;

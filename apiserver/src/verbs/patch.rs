@@ -54,6 +54,7 @@ async fn patch_object(context: &Context, target: &Target, bytes: &Bytes) -> Resu
         let detail = "Forbidden: may not be specified for non-apply patch";
         return Err(Status::invalid_options("PatchOptions", "FieldValueForbidden", "force", detail));
     }
+    context.audit.request_patch(bytes);
     let patch = Patch {
         context,
         target,

@@ -6,7 +6,7 @@ use hyper::body::Bytes;
 use serde_json::Value;
 
 use super::write::{self, Change};
-use crate::body::{self, Body, Expected};
+use crate::body::{Body, Expected};
 use crate::context::{Context, Target, WriteOptions};
 use crate::object;
 use crate::object_meta;
@@ -17,7 +17,7 @@ pub async fn update(context: &Context, target: &Target, bytes: &Bytes) -> Result
     let options = context.write_options()?;
     let expected = Expected::of(target.resource(), &target.version);
     let mut warnings = Vec::new();
-    let mut object = body::decode(bytes, &context.headers, &expected, options.field_validation, &mut warnings)?;
+    let mut object = context.decode(bytes, &expected, options.field_validation, &mut warnings)?;
     object_meta::drop_duplicate_owners(&mut object, false, &mut warnings);
     context.warnings.lock().append(&mut warnings);
     check_name(context, target, &object)?;

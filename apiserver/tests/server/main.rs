@@ -5,6 +5,7 @@
 mod access;
 mod admission;
 mod apply;
+mod audit;
 mod bodies;
 mod clients;
 mod crud;

@@ -41,6 +41,7 @@ const EDGES: &[(&str, &[&str])] = &[
         "apiserver",
         &[
             "apiserver-apply",
+            "apiserver-audit",
             "apiserver-cel",
             "apiserver-openapi",
             "apiserver-quota",
@@ -52,6 +53,7 @@ const EDGES: &[(&str, &[&str])] = &[
         ],
     ),
     ("apiserver-apply", &["apiserver-schema"]),
+    ("apiserver-audit", &[]),
     ("apiserver-cel", &["apiserver-schema"]),
     ("apiserver-openapi", &["apiserver-schema"]),
     ("apiserver-quota", &["apiserver-schema"]),
