@@ -98,6 +98,9 @@ pub fn decode(
     let mut object = match body_encoding(headers, true)? {
         Encoding::Protobuf => {
             let envelope = protobuf::decode_envelope(bytes).map_err(|error| unrecognized(&error))?;
+            if envelope.is_empty() {
+                return Err(unrecognized(&"empty body"));
+            }
             if expected.ty.structural.is_some() {
                 let why = Status::not_marshalable("*unstructured.Unstructured").message;
                 return Err(Status::bad_request(format!(
@@ -170,7 +173,8 @@ pub fn decode_fields(
         return decode_custom(node, bytes, expected, validation, warnings);
     }
     if let Ok(meta) = json::type_meta(bytes) {
-        check_kind(&meta.api_version, &meta.kind, expected).map_err(Undecoded::Kind)?;
+        check_kind(&meta.api_version, &meta.kind, expected)
+            .map_err(|status| Undecoded::Kind(undecodable_as(bytes, &meta, expected).unwrap_or(status)))?;
     }
     let decoded = json::decode(expected.ty, bytes, json::DecodeOptions::default())
         .map_err(|error| Undecoded::Fields(error.to_string()))?;
@@ -193,6 +197,15 @@ pub fn decode_fields(
     Ok(object)
 }
 
+/// What is wrong with a body as an object of the kind that it says it is of: upstream decodes it so first.
+fn undecodable_as(bytes: &[u8], meta: &json::TypeMeta, expected: &Expected<'_>) -> Option<Status> {
+    let (group, version) = crate::resources::split_api_version(&meta.api_version);
+    let ty = apiserver_schema::builtin(group, version, &meta.kind)?;
+    let why = json::decode(ty, bytes, json::DecodeOptions::default()).err()?;
+    let kind = &meta.kind;
+    Some(Status::bad_request(format!("{kind} in version {version:?} cannot be handled as a {}: {why}", expected.kind)))
+}
+
 /// [`decode_fields`] of a custom resource.
 fn decode_custom(
     node: &Node,
@@ -203,11 +216,15 @@ fn decode_custom(
 ) -> std::result::Result<Value, Undecoded> {
     let meta = json::type_meta(bytes).map_err(|error| Undecoded::Fields(error.to_string()))?;
     let wanted = expected.api_version();
-    let (mut object, problems) =
+    let (object, problems) =
         crate::apiextensions::decode(node, expected.group, expected.kind, bytes).map_err(Undecoded::Fields)?;
     if meta.kind.is_empty() {
         let body = String::from_utf8_lossy(bytes);
-        return Err(Undecoded::Fields(format!("Object 'Kind' is missing in '{body}'")));
+        return Err(Undecoded::Kind(Status::bad_request(format!(
+            "the object provided is unrecognized (must be of type {}): Object 'Kind' is missing in '{body}' ({})",
+            expected.kind,
+            summary(bytes)
+        ))));
     }
     if !problems.is_empty() {
         match validation {
@@ -218,9 +235,7 @@ fn decode_custom(
             }
         }
     }
-    if meta.api_version.is_empty() {
-        object::set(&mut object, &["apiVersion"], wanted);
-    } else if meta.api_version != wanted {
+    if meta.api_version != wanted {
         return Err(Undecoded::Kind(Status::bad_request(format!(
             "the API version in the data ({}) does not match the expected API version ({wanted})",
             meta.api_version

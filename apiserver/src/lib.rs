@@ -23,6 +23,7 @@ mod flags;
 mod gathering;
 mod health;
 mod impersonation;
+mod internal_form;
 mod kubelet;
 mod listen;
 mod max_in_flight;

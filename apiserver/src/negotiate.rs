@@ -68,6 +68,7 @@ pub struct Offer {
     /// Metadata-only forms, and tables where there are any.
     pub forms: bool,
     pub tables: bool,
+    /// Streams of events.
     pub watch: bool,
 }
 
@@ -138,11 +139,7 @@ pub fn accept(headers: &HeaderMap, offer: Offer) -> Result<Accepted> {
     let mut clauses: Vec<Clause<'_>> = header.split(',').map(Clause::parse).collect();
     clauses.sort_by(|a, b| b.quality.total_cmp(&a.quality));
     clauses.iter().find_map(|clause| clause.accepted(offer)).ok_or_else(|| {
-        Status::not_acceptable(match (offer.protobuf, offer.watch) {
-            (true, true) => WATCH_TYPES,
-            (true, false) => OBJECT_TYPES,
-            _ => "application/json, application/yaml",
-        })
+        Status::not_acceptable(if offer.protobuf { OBJECT_TYPES } else { "application/json, application/yaml" })
     })
 }
 

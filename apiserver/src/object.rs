@@ -161,6 +161,15 @@ pub fn set_meta(object: &mut Value, field: &str, value: Option<Value>) {
     }
 }
 
+/// Removes annotations from an object's metadata, and the map where nothing is left in it.
+pub fn drop_annotations(metadata: &mut Value, names: &[&str]) {
+    let Some(annotations) = metadata["annotations"].as_object_mut() else { return };
+    annotations.retain(|name, _| !names.contains(&name.as_str()));
+    if annotations.is_empty() {
+        remove(metadata, "annotations");
+    }
+}
+
 /// The finalizers of an object.
 pub fn finalizers(object: &Value) -> Vec<&str> {
     object["metadata"]["finalizers"]

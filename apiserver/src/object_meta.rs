@@ -6,7 +6,7 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use crate::field::{ErrorList, Path};
+use crate::field::{ErrorList, Path, structure};
 use crate::object;
 use crate::resources::names;
 use crate::resources::{Hooks, Resource};
@@ -14,24 +14,40 @@ use crate::resources::{Hooks, Resource};
 /// All annotations together, in bytes.
 const MAX_ANNOTATIONS: usize = 256 * 1024;
 
-/// The rules for the metadata of an object to be stored.
+/// A kind's rule for names: what is wrong with one, or with a `generateName` where the second argument says so.
+type NameRule<'a> = &'a dyn Fn(&str, bool) -> Option<String>;
+
+/// The rules for the metadata of an object to be stored, the kind's own rule for names among them.
 pub fn validate(resource: &Resource, object: &Value, errors: &mut ErrorList) {
+    let hooks: &dyn Hooks = &*resource.hooks;
+    validate_named(object, resource.namespaced, &|name, prefix| hooks.invalid_name(name, prefix), errors);
+    if OF_CORE_VALIDATION.contains(&&*resource.group) {
+        qualified_finalizers(object, errors);
+    }
+}
+
+/// The rules that all objects share, which upstream asks besides those of the kind.
+pub fn validate_shared(resource: &Resource, object: &Value, errors: &mut ErrorList) {
+    validate_named(object, resource.namespaced, &|name, _| names::path_segment(name), errors);
+}
+
+/// The rules of metadata with a rule for names.
+pub fn validate_named(object: &Value, namespaced: bool, name_rule: NameRule<'_>, errors: &mut ErrorList) {
     let metadata = Path::new("metadata");
     let name = object::meta(object, "name");
     let generate_name = object::meta(object, "generateName");
-    let hooks: &dyn Hooks = &*resource.hooks;
     if !generate_name.is_empty()
-        && let Some(problem) = hooks.invalid_name(generate_name, true)
+        && let Some(problem) = name_rule(generate_name, true)
     {
         errors.invalid_str(&metadata.child("generateName"), generate_name, problem);
     }
     if name.is_empty() {
         errors.required(&metadata.child("name"), "name or generateName is required");
-    } else if let Some(problem) = hooks.invalid_name(name, false).or_else(|| names::path_segment(name)) {
+    } else if let Some(problem) = name_rule(name, false).or_else(|| names::path_segment(name)) {
         errors.invalid_str(&metadata.child("name"), name, problem);
     }
     let namespace = object::meta(object, "namespace");
-    match (resource.namespaced, namespace.is_empty()) {
+    match (namespaced, namespace.is_empty()) {
         (true, true) => errors.required(&metadata.child("namespace"), ""),
         (true, false) => {
             if let Some(problem) = names::dns1123_label(namespace) {
@@ -48,24 +64,12 @@ pub fn validate(resource: &Resource, object: &Value, errors: &mut ErrorList) {
             "must be greater than or equal to 0",
         );
     }
-    labels(&object["metadata"]["labels"], &metadata.child("labels"), errors);
-    annotations(&object["metadata"]["annotations"], &metadata.child("annotations"), errors);
-    owner_references(&object["metadata"]["ownerReferences"], &metadata.child("ownerReferences"), errors);
+    maps_and_owners(object, errors);
     let finalizers = metadata.child("finalizers");
     let (mut orphan, mut foreground) = (false, false);
-    let qualified = OF_CORE_VALIDATION.contains(&&*resource.group);
-    let mut unqualified = ErrorList::default();
-    for (index, finalizer) in object::finalizers(object).into_iter().enumerate() {
+    for finalizer in object::finalizers(object) {
         if let Some(problem) = names::qualified_name(finalizer) {
             errors.invalid_str(&finalizers, finalizer, problem);
-        }
-        if qualified && !finalizer.contains('/') && !matches!(finalizer, "orphan" | "foregroundDeletion" | "kubernetes")
-        {
-            unqualified.invalid_str(
-                &finalizers.index(index),
-                finalizer,
-                "name is neither a standard finalizer name nor is it fully qualified",
-            );
         }
         orphan |= finalizer == "orphan";
         foreground |= finalizer == "foregroundDeletion";
@@ -77,7 +81,27 @@ pub fn validate(resource: &Resource, object: &Value, errors: &mut ErrorList) {
             "finalizer orphan and foregroundDeletion cannot be both set",
         );
     }
-    errors.0.append(&mut unqualified.0);
+}
+
+fn maps_and_owners(object: &Value, errors: &mut ErrorList) {
+    let metadata = Path::new("metadata");
+    labels(&object["metadata"]["labels"], &metadata.child("labels"), errors);
+    annotations(&object["metadata"]["annotations"], &metadata.child("annotations"), errors);
+    owner_references(&object["metadata"]["ownerReferences"], &metadata.child("ownerReferences"), errors);
+}
+
+fn qualified_finalizers(object: &Value, errors: &mut ErrorList) {
+    let metadata = Path::new("metadata");
+    let finalizers = metadata.child("finalizers");
+    for (index, finalizer) in object::finalizers(object).into_iter().enumerate() {
+        if !finalizer.contains('/') && !matches!(finalizer, "orphan" | "foregroundDeletion" | "kubernetes") {
+            errors.invalid_str(
+                &finalizers.index(index),
+                finalizer,
+                "name is neither a standard finalizer name nor is it fully qualified",
+            );
+        }
+    }
 }
 
 /// The groups whose objects go through core's rules for metadata: a finalizer of theirs is a standard one or names
@@ -99,8 +123,76 @@ const OF_CORE_VALIDATION: &[&str] = &[
     "storage.k8s.io",
 ];
 
+/// Which rules of metadata the strategy of a kind asks of a changed object once more, besides those that all objects
+/// share: `U` is those of a change, `F` all of a new object. First of the object, then of its status. What breaks such
+/// a rule is told once in the message, but each time among the causes.
+const REPEATED: &[(&str, &[&str], &str, &str)] = &[
+    ("", &["ConfigMap", "Endpoints", "Secret", "ServiceAccount"], "UF", "UF"),
+    ("", &["LimitRange"], "F", "F"),
+    ("", &["Namespace"], "FU", "U"),
+    ("", &["Node"], "FUF", "UF"),
+    ("", &["PersistentVolume"], "FF", "U"),
+    ("", &["PersistentVolumeClaim", "Pod"], "UF", "U"),
+    (
+        "admissionregistration.k8s.io",
+        &["MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding", "MutatingWebhookConfiguration"],
+        "F",
+        "",
+    ),
+    (
+        "admissionregistration.k8s.io",
+        &["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding", "ValidatingWebhookConfiguration"],
+        "F",
+        "",
+    ),
+    ("apps", &["ControllerRevision"], "UF", "UF"),
+    ("apps", &["StatefulSet"], "FU", "U"),
+    ("batch", &["CronJob"], "U", ""),
+    ("batch", &["Job"], "FU", "U"),
+    ("certificates.k8s.io", &["CertificateSigningRequest"], "FU", "FU"),
+    ("discovery.k8s.io", &["EndpointSlice"], "F", "F"),
+    ("flowcontrol.apiserver.k8s.io", &["FlowSchema", "PriorityLevelConfiguration"], "F", ""),
+    ("networking.k8s.io", &["Ingress", "IngressClass"], "UF", "U"),
+    ("networking.k8s.io", &["IPAddress"], "FU", "FU"),
+    ("node.k8s.io", &["RuntimeClass"], "FU", "FU"),
+    ("policy", &["PodDisruptionBudget"], "", ""),
+    ("rbac.authorization.k8s.io", &["ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"], "FU", "FU"),
+    ("resource.k8s.io", &["DeviceClass", "ResourceClaim", "ResourceClaimTemplate"], "FU", "U"),
+    ("storage.k8s.io", &["CSINode", "VolumeAttachment"], "F", "F"),
+    ("storage.k8s.io", &["CSIStorageCapacity", "StorageClass"], "FU", "FU"),
+    ("storage.k8s.io", &["VolumeAttributesClass"], "UF", "UF"),
+];
+
+/// The rules for the metadata of a changed object.
+///
+/// Source: apiserver `pkg/registry/rest/update.go` (validateCommonFields) and the strategies' `ValidateUpdate`.
+pub fn validate_update(resource: &Resource, object: &Value, old: &Value, status: bool, errors: &mut ErrorList) {
+    validate_shared(resource, object, errors);
+    validate_change(object, old, errors);
+    let row = REPEATED.iter().find(|(group, kinds, ..)| resource.group == *group && kinds.contains(&&*resource.kind));
+    let repeated = match row {
+        Some((.., of_object, of_status)) => {
+            if status {
+                of_status
+            } else {
+                of_object
+            }
+        }
+        // Events are judged by their own rules, which say when.
+        None if resource.hooks.judges_metadata() => "",
+        None => "U",
+    };
+    for part in repeated.chars() {
+        if part == 'F' {
+            validate(resource, object, errors);
+        } else {
+            validate_change(object, old, errors);
+        }
+    }
+}
+
 /// The rules for a change of metadata.
-pub fn validate_update(object: &Value, old: &Value, errors: &mut ErrorList) {
+pub fn validate_change(object: &Value, old: &Value, errors: &mut ErrorList) {
     let metadata = Path::new("metadata");
     if object::is_terminating(old) {
         let before = object::finalizers(old);
@@ -123,6 +215,7 @@ pub fn validate_update(object: &Value, old: &Value, errors: &mut ErrorList) {
     if new < was {
         errors.invalid(&metadata.child("generation"), &object["metadata"]["generation"], "must not be decremented");
     }
+    maps_and_owners(object, errors);
 }
 
 fn generation(object: &Value) -> i64 {
@@ -201,9 +294,9 @@ fn owner_references(references: &Value, path: &Path<'_>, errors: &mut ErrorList)
         if reference["controller"] == Value::Bool(true) {
             let current = format!("{}/{}", text("kind"), text("name"));
             match &controller {
-                Some(first) => errors.invalid(
+                Some(first) => errors.invalid_structure(
                     path,
-                    references,
+                    shown(references),
                     format!(
                         "Only one reference can have Controller set to true. Found \"true\" in references for {first} and {current}"
                     ),
@@ -212,4 +305,16 @@ fn owner_references(references: &Value, path: &Path<'_>, errors: &mut ErrorList)
             }
         }
     }
+}
+
+/// Owners with their members in the order of the type.
+fn shown(references: &Value) -> String {
+    const MEMBERS: [&str; 6] = ["apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion"];
+    let one = |reference: &Value| {
+        let members: Vec<_> = MEMBERS.iter().map(|name| (*name, &reference[*name])).collect();
+        let members: Vec<_> = members.into_iter().filter(|(_, value)| !value.is_null()).collect();
+        structure(&members)
+    };
+    let all: Vec<_> = object::items(references).iter().map(one).collect();
+    format!("[{}]", all.join(","))
 }

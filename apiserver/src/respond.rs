@@ -64,6 +64,11 @@ pub fn status_in(accepted: Accepted, status: &Status) -> Response<Body> {
         *response.body_mut() = body::full(pretty(&text));
         return response;
     }
+    encoded_status(accepted, status)
+}
+
+/// A status in an encoding, also where it says that something else cannot be had in it.
+pub fn encoded_status(accepted: Accepted, status: &Status) -> Response<Body> {
     if accepted.encoding == Encoding::Json {
         return body::status(status);
     }
@@ -86,24 +91,11 @@ pub fn status_in(accepted: Accepted, status: &Status) -> Response<Body> {
     }
 }
 
-/// What the client accepts of an object or a list of a resource.
-fn accepted(context: &Context, target: &Target, offer: Offer, list: bool) -> Result<Accepted> {
-    let accepted = negotiate::accept(&context.headers, offer)?;
-    if target.custom().is_some() && accepted.form == Form::Object && accepted.encoding == Encoding::Protobuf {
-        return Err(Status::not_marshalable(if list {
-            "*unstructured.UnstructuredList"
-        } else {
-            "*unstructured.Unstructured"
-        }));
-    }
-    Ok(accepted)
-}
-
 /// Answers an object given as a tree in the request's version.
 pub fn object(context: &Context, target: &Target, object: Value, code: StatusCode) -> Result<Response<Body>> {
     // What is only answered, such as a review, has no table.
     let tables = target.resource().storage.is_some();
-    let accepted = accepted(context, target, Offer { tables, ..OBJECTS }, false)?;
+    let accepted = negotiate::accept(&context.headers, Offer { tables, ..OBJECTS })?;
     check_form(accepted, target, false)?;
     let bytes = match accepted.form {
         Form::Object => target.encoded(&object),
@@ -112,9 +104,7 @@ pub fn object(context: &Context, target: &Target, object: Value, code: StatusCod
             let revision = object::meta(&object, "resourceVersion").to_owned();
             printers::table(target.resource(), &[object], &revision, include, v1beta1)
         }
-        Form::Metadata { v1beta1, .. } => {
-            partial_metadata(&target.encoded(&object), v1beta1, target.custom().is_some())?
-        }
+        Form::Metadata { v1beta1, .. } => partial_metadata(&target.encoded(&object), v1beta1, target)?,
     };
     answer(target, accepted, bytes.into(), code)
 }
@@ -165,7 +155,7 @@ pub fn tree(
 
 /// Answers an object as the cache holds it.
 pub fn cached(context: &Context, target: &Target, object: &Arc<Object>) -> Result<Response<Body>> {
-    let accepted = accepted(context, target, OBJECTS, false)?;
+    let accepted = negotiate::accept(&context.headers, OBJECTS)?;
     check_form(accepted, target, false)?;
     let json = json_of(target, object)?;
     match (accepted.form, accepted.encoding) {
@@ -182,12 +172,9 @@ pub fn cached(context: &Context, target: &Target, object: &Arc<Object>) -> Resul
             let bytes = printers::table(target.resource(), &[tree], &revision, include, v1beta1);
             answer(target, accepted, bytes.into(), StatusCode::OK)
         }
-        (Form::Metadata { v1beta1, .. }, _) => answer(
-            target,
-            accepted,
-            partial_metadata(&json, v1beta1, target.custom().is_some())?.into(),
-            StatusCode::OK,
-        ),
+        (Form::Metadata { v1beta1, .. }, _) => {
+            answer(target, accepted, partial_metadata(&json, v1beta1, target)?.into(), StatusCode::OK)
+        }
     }
 }
 
@@ -232,7 +219,7 @@ pub fn finish_text(accepted: Accepted, out: &mut Vec<u8>) -> Result<()> {
 }
 
 /// Indents JSON by two spaces, keeping the order of its fields.
-fn pretty(json: &str) -> Vec<u8> {
+pub fn pretty(json: &str) -> Vec<u8> {
     let mut out = Vec::with_capacity(json.len() * 2);
     let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
     let bytes = json.as_bytes();
@@ -302,7 +289,7 @@ pub fn message_of(target: &Target, object: &Object) -> Bytes {
 }
 
 /// `PartialObjectMetadata` of an object given as canonical JSON.
-pub fn partial_metadata(object: &[u8], v1beta1: bool, custom: bool) -> Result<Vec<u8>> {
+pub fn partial_metadata(object: &[u8], v1beta1: bool, target: &Target) -> Result<Vec<u8>> {
     #[derive(serde::Deserialize)]
     struct Shell<'a> {
         #[serde(borrow)]
@@ -310,9 +297,11 @@ pub fn partial_metadata(object: &[u8], v1beta1: bool, custom: bool) -> Result<Ve
     }
     let shell: Shell<'_> = serde_json::from_slice(object).map_err(Status::internal)?;
     let metadata = shell.metadata.map_or("{}", RawValue::get);
-    if custom {
-        // There the members of metadata are sorted, here they have the order of the type.
-        let tree: Value = serde_json::from_str(metadata).map_err(Status::internal)?;
+    let fields = target.resource().hooks.annotations_of_fields();
+    if target.custom().is_some() || fields.iter().any(|name| metadata.contains(name)) {
+        // Of custom resources the members of metadata are sorted, here they have the order of the type.
+        let mut tree: Value = serde_json::from_str(metadata).map_err(Status::internal)?;
+        object::drop_annotations(&mut tree, fields);
         let tree = serde_json::json!({
             "kind": "PartialObjectMetadata", "apiVersion": meta_version(v1beta1), "metadata": tree,
         });
@@ -423,9 +412,9 @@ pub async fn list(
     if target.asks_webhook() {
         let objects: Vec<Arc<Object>> = objects.collect();
         let trees = target.converted(&context.server, &objects).await?;
-        return list_with(context, target, trees, &meta);
+        return list_of(context, target, trees, &meta);
     }
-    let accepted = accepted(context, target, OBJECTS, true)?;
+    let accepted = negotiate::accept(&context.headers, OBJECTS)?;
     check_form(accepted, target, true)?;
     let objects: Vec<Arc<Object>> = objects.collect();
     // A list that left out what cannot be read would tell controllers that it is gone.
@@ -456,9 +445,7 @@ pub async fn list(
                 Form::Metadata { v1beta1, .. } => {
                     let items = objects
                         .iter()
-                        .map(|object| {
-                            Ok(partial_metadata(&json_of(target, object)?, v1beta1, target.custom().is_some())?.into())
-                        })
+                        .map(|object| Ok(partial_metadata(&json_of(target, object)?, v1beta1, target)?.into()))
                         .collect::<Result<Vec<Bytes>>>()?;
                     if accepted.encoding == Encoding::Protobuf {
                         return metadata_list(&items, &meta, v1beta1);
@@ -477,12 +464,8 @@ pub async fn list(
 }
 
 /// Answers a list of trees in the request's version.
-pub fn list_of(context: &Context, target: &Target, trees: Vec<Value>, revision: i64) -> Result<Response<Body>> {
-    list_with(context, target, trees, &ListMeta { revision, ..ListMeta::default() })
-}
-
-fn list_with(context: &Context, target: &Target, trees: Vec<Value>, meta: &ListMeta) -> Result<Response<Body>> {
-    let accepted = accepted(context, target, OBJECTS, true)?;
+pub fn list_of(context: &Context, target: &Target, trees: Vec<Value>, meta: &ListMeta) -> Result<Response<Body>> {
+    let accepted = negotiate::accept(&context.headers, OBJECTS)?;
     check_form(accepted, target, true)?;
     let items: Vec<Bytes> = trees.iter().map(|tree| target.encoded(tree).into()).collect();
     if accepted.encoding == Encoding::Protobuf && accepted.form == Form::Object {
@@ -496,7 +479,7 @@ fn list_with(context: &Context, target: &Target, trees: Vec<Value>, meta: &ListM
         Form::Metadata { v1beta1, .. } => {
             let items = items
                 .iter()
-                .map(|item| Ok(partial_metadata(item, v1beta1, target.custom().is_some())?.into()))
+                .map(|item| Ok(partial_metadata(item, v1beta1, target)?.into()))
                 .collect::<Result<Vec<Bytes>>>()?;
             json_list(&head("PartialObjectMetadataList", meta_version(v1beta1), meta), "]}", &items, false)
         }
@@ -518,10 +501,7 @@ fn list_ends(target: &Target, meta: &ListMeta) -> (String, String) {
     if target.custom().is_none() {
         return (head(&list_kind(target), &target.api_version(), meta), "]}".to_owned());
     }
-    let mut tree = serde_json::json!({"resourceVersion": meta.revision.to_string()});
-    if !meta.continue_token.is_empty() {
-        tree["continue"] = meta.continue_token.as_str().into();
-    }
+    let mut tree = serde_json::json!({"resourceVersion": meta.revision.to_string(), "continue": meta.continue_token});
     if let Some(remaining) = meta.remaining.filter(|_| !meta.continue_token.is_empty()) {
         tree["remainingItemCount"] = remaining.into();
     }
@@ -755,6 +735,11 @@ impl Target {
             self.resource().hooks.convert(object, &self.api_version(), &storage.api_version);
             object::set(object, &["apiVersion"], storage.api_version.as_str());
         }
+    }
+
+    /// What becomes of a decoded object of the request's version where its kind has another form inside.
+    pub fn settle(&self, object: &mut Value) {
+        self.resource().hooks.settle(object, &self.api_version());
     }
 
     /// Changes an object from the storage version into the request's version.

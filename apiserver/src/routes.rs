@@ -5,6 +5,7 @@ use hyper::body::Incoming;
 
 use crate::body::{self, Body};
 use crate::context::{Context, Target};
+use crate::negotiate::{Encoding, Form};
 use crate::status::{GroupResource, Result, Status};
 use crate::{discovery, health, negotiate, openapi, respond, subresources, verbs, zpages};
 
@@ -113,6 +114,13 @@ async fn resource(context: &Context, request: Request<Incoming>) -> Result<Respo
         return Err(Status::no_such_path());
     }
     if let Some(custom) = target.custom() {
+        // They have no form in protobuf, which is said in protobuf.
+        if let Ok(accepted) = negotiate::accept(&context.headers, respond::OBJECTS)
+            && (accepted.encoding, accepted.form) == (Encoding::Protobuf, Form::Object)
+            && info.subresource != "scale"
+        {
+            return Ok(respond::encoded_status(accepted, &Status::not_acceptable(negotiate::OBJECT_TYPES)));
+        }
         let across = matches!(info.verb, "list" | "watch");
         if target.resource().namespaced && info.namespace.is_empty() && !across {
             return Ok(body::page_not_found());
@@ -166,7 +174,7 @@ async fn resource(context: &Context, request: Request<Incoming>) -> Result<Respo
         context.server.metrics.requests.deprecated(info);
         context.warn("v1 ComponentStatus is deprecated in v1.19+");
         return match info.verb {
-            "list" => respond::list_of(context, &target, Vec::new(), 0),
+            "list" => respond::list_of(context, &target, Vec::new(), &respond::ListMeta::default()),
             _ => {
                 let one = GroupResource { group: "", resource: "componentstatus" };
                 Err(Status::not_found(one, &info.name))

@@ -74,10 +74,6 @@ impl Selection {
         self.labels.is_empty() && self.fields.is_empty()
     }
 
-    pub fn matches(&self, object: &Object) -> bool {
-        matches(&self.labels, &self.fields, object)
-    }
-
     /// What the cache cannot decide by its indexes.
     pub fn filter(&self) -> Option<Filter> {
         if self.is_everything() {

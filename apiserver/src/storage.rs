@@ -151,6 +151,25 @@ impl ObjectStore {
         }
     }
 
+    /// Whether an object that is served as it was before would yet be stored in other bytes: what was written last
+    /// lacks a default, as a status does that was emptied.
+    pub async fn writes_anew(&self, key: &str, object: &Value, revision: Revision) -> Result<bool> {
+        if self.hooks_are_custom() {
+            return Ok(false);
+        }
+        let stored = self.operations.get.timed(self.store.get(key, None)).await?.value;
+        let written = |stored: KeyValue| {
+            stored.mod_revision == revision
+                && stored.value.starts_with(protobuf::MAGIC)
+                && stored.value != self.format.encode(object)
+        };
+        Ok(stored.is_some_and(written))
+    }
+
+    fn hooks_are_custom(&self) -> bool {
+        self.format.hooks.custom().is_some()
+    }
+
     /// The object's tree as the cache has it: maybe old, which a conditional write will find out.
     pub fn cached(&self, key: &str) -> Result<Option<(Value, Revision)>> {
         let Some(object) = self.cache.get(key) else { return Ok(None) };

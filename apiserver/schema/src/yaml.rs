@@ -17,18 +17,60 @@ const MAX_ALIAS_DEPTH: usize = 64;
 
 /// The body is not YAML, or has no JSON form.
 #[derive(Debug, Error)]
-#[error("error converting YAML to JSON: yaml: {0}")]
+#[error("yaml: {0}")]
 pub struct Error(String);
 
 /// The value of a YAML document. Of duplicate keys the last counts.
 pub fn to_value(body: &[u8]) -> Result<Value, Error> {
+    parse(body).map(|(value, _)| value)
+}
+
+/// [`to_value`], and the first key that a mapping has twice, in the words of upstream's library.
+pub fn parse(body: &[u8]) -> Result<(Value, Option<String>), Error> {
     let text = std::str::from_utf8(body).map_err(|error| Error(error.to_string()))?;
+    if begins_with_tab(text) {
+        return Err(Error("found character that cannot start any token".to_owned()));
+    }
+    let read = |policy| serde_saphyr::from_str_with_options(text, options(policy));
+    match read(DuplicateKeyPolicy::Error) {
+        Ok(value) => Ok((value, None)),
+        Err(serde_saphyr::Error::DuplicateMappingKey { key, location }) => {
+            let problem = format!("line {}: key {:?} already set in map", location.line(), key.unwrap_or_default());
+            let value = read(DuplicateKeyPolicy::LastWins).map_err(|error| Error(described(text, &error)))?;
+            Ok((value, Some(problem)))
+        }
+        Err(error) => Err(Error(described(text, &error))),
+    }
+}
+
+fn options(duplicate_keys: DuplicateKeyPolicy) -> Options {
     let mut options = Options::default();
-    options.duplicate_keys = DuplicateKeyPolicy::LastWins;
+    options.duplicate_keys = duplicate_keys;
     options.alias_limits.max_total_replayed_events = MAX_REPLAYED_EVENTS;
     options.alias_limits.max_replay_stack_depth = MAX_ALIAS_DEPTH;
     options.with_snippet = false;
-    serde_saphyr::from_str_with_options(text, options).map_err(|error| Error(error.to_string()))
+    options
+}
+
+/// Whether the first line with anything in it is indented by a tab, which no YAML is.
+fn begins_with_tab(text: &str) -> bool {
+    text.lines().find(|line| !line.trim().is_empty()).is_some_and(|line| line.trim_start_matches(' ').starts_with('\t'))
+}
+
+/// An error in the words of upstream's library, where there are such words. A collection that is not closed is found
+/// at the end of the document.
+fn described(text: &str, error: &serde_saphyr::Error) -> String {
+    let shown = error.to_string();
+    let close = match shown.strip_prefix("unclosed bracket '").and_then(|rest| rest.chars().next()) {
+        Some('[') => ']',
+        Some('{') => '}',
+        _ => return shown,
+    };
+    let expected = match text.trim_end().chars().last() {
+        Some('[' | '{' | ',' | ':') => "node content".to_owned(),
+        _ => format!("',' or '{close}'"),
+    };
+    format!("line {}: did not find expected {expected}", text.lines().count())
 }
 
 /// The JSON text of a YAML document, for the strict decoder.
@@ -64,6 +106,22 @@ mod tests {
         );
         assert!(to_json(b"a: [").is_err());
         assert!(to_json(b"\xff").is_err());
+    }
+
+    #[test]
+    fn errors_are_worded_as_upstream_words_them() {
+        for (text, problem) in [
+            ("a: [1", "yaml: line 1: did not find expected ',' or ']'"),
+            ("{", "yaml: line 1: did not find expected node content"),
+            ("a:\n  b: {c: 1\n", "yaml: line 2: did not find expected ',' or '}'"),
+            ("\tx: 1", "yaml: found character that cannot start any token"),
+        ] {
+            assert_eq!(to_value(text.as_bytes()).unwrap_err().to_string(), problem);
+        }
+        let repeated = parse(b"a: {b: 1}\nc: {b: c, b: d}\n").unwrap();
+        assert_eq!(repeated.0, serde_json::json!({"a": {"b": 1}, "c": {"b": "d"}}));
+        assert_eq!(repeated.1.unwrap(), "line 2: key \"b\" already set in map");
+        assert_eq!(parse(b"a: {b: 1}\nc: {b: c}\n").unwrap().1, None);
     }
 
     #[test]

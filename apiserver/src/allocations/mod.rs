@@ -52,6 +52,11 @@ impl Allocations {
         Ok(Transaction::default())
     }
 
+    /// What is refused before the rules of the kind are asked, because addresses are taken first.
+    pub fn before_rules(&self, target: &Target, object: &Value, dry_run: bool) -> Result<()> {
+        if is_service(target) && !dry_run { self.services.refuse_nameless(object) } else { Ok(()) }
+    }
+
     pub async fn before_update(
         &self,
         context: &Context,

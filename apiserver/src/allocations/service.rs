@@ -70,6 +70,26 @@ impl Services {
         }
     }
 
+    /// An address is taken in the name of its service: without a name none can be.
+    pub fn refuse_nameless(&self, service: &Value) -> Result<()> {
+        let spec = &service["spec"];
+        let given = |value: &Value| value.as_str().is_some_and(|text| !text.is_empty());
+        let asks = spec["type"] != "ExternalName" && !given(&spec["clusterIP"]) && !given(&spec["clusterIPs"][0]);
+        if !asks || !object::meta(service, "name").is_empty() {
+            return Ok(());
+        }
+        let mut errors = ErrorList::default();
+        let address = Ipv4Addr::from_bits(self.ranges.first_address().to_bits() + 1);
+        errors.invalid(
+            &Path::new("spec").child("clusterIPs"),
+            &json!([""]),
+            format!(
+                "failed to allocate IP: IPAddress.networking.k8s.io \"{address}\" is invalid: spec.parentRef.name: Required value"
+            ),
+        );
+        Err(Status::invalid("", "Service", "", &errors))
+    }
+
     /// Completes a service's addresses and ports; `old` is the service before an update.
     pub async fn allocate(
         &self,

@@ -59,7 +59,8 @@ fn request(node: &Node, group: &str, kind: &str, object: &mut Value) -> Result<V
     Ok(unknown)
 }
 
-fn go_type(value: &Value) -> &'static str {
+/// What Go calls the type of a decoded value.
+pub fn go_type(value: &Value) -> &'static str {
     match value {
         Value::Null => "<nil>",
         Value::Bool(_) => "bool",

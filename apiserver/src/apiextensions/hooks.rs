@@ -2,12 +2,14 @@
 //!
 //! Source: apiextensions-apiserver `pkg/registry/customresource/strategy.go`, `validator.go`.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use apiserver_schema::structural::{self, Violation, ViolationKind, duplicates};
+use apiserver_apply::go_value;
+use apiserver_schema::structural::{self, Node, Violation, ViolationKind, duplicates};
 use serde_json::Value;
 
-use super::{DefinedVersion, Definition};
+use super::{DefinedVersion, Definition, decode};
 use crate::facts::SelectableField;
 use crate::field::{Error, ErrorList, ErrorType, Path};
 use crate::object;
@@ -26,21 +28,30 @@ impl CustomResource {
         &self.definition.versions[self.version]
     }
 
-    fn check(&self, object: &Value, old: Option<&Value>, errors: &mut ErrorList) {
+    fn check(&self, object: &Value, old: Option<&Value>, status: bool, errors: &mut ErrorList) {
         let version = self.version();
+        let mut kind = ErrorList::default();
         for (field, wanted) in [("kind", &self.definition.kind), ("apiVersion", &version.api_version)] {
             if object[field] != wanted.as_str() {
-                errors.0.clear();
-                errors.invalid(&Path::new(field), &object[field], format!("must be {wanted}"));
-                return;
+                kind.invalid(&Path::new(field), &object[field], format!("must be {wanted}"));
             }
+        }
+        if !kind.is_empty() {
+            *errors = kind;
+            return;
         }
         let violations = match old {
             Some(old) => structural::validate_update(&version.node, object, old),
             None => structural::validate(&version.node, object),
         };
         errors.0.extend(violations.into_iter().map(error));
-        self.check_scale(object, errors);
+        if let Some(scale) = &version.scale {
+            if !status {
+                check_replicas(object, &scale.spec_replicas, errors);
+            }
+            check_replicas(object, &scale.status_replicas, errors);
+        }
+        embedded(&version.node, object, "", errors);
         duplicates(&version.node, object, "", &mut |path, value, why| {
             errors.0.push(Error {
                 kind: if why.is_some() { ErrorType::Invalid } else { ErrorType::Duplicate },
@@ -62,30 +73,94 @@ impl CustomResource {
             rules.check(&version.node, object, old, errors);
         }
     }
+}
 
-    /// The numbers of replicas, where a Scale shows them.
-    fn check_scale(&self, object: &Value, errors: &mut ErrorList) {
-        let Some(scale) = &self.version().scale else { return };
-        for path in [&scale.spec_replicas, &scale.status_replicas] {
-            let Some(found) = at(object, path) else { continue };
-            let field = path.join(".");
-            let mut invalid = |detail: &str| {
-                errors.0.push(Error {
-                    kind: ErrorType::Invalid,
-                    field: field.clone(),
-                    bad_value: Some(shown(found)),
-                    detail: detail.to_owned(),
-                });
-            };
-            match found.as_i64() {
-                Some(number) if number < 0 => invalid("should be a non-negative integer"),
-                Some(number) if number > i64::from(i32::MAX) => {
-                    invalid(&format!("should be less than or equal to {}", i32::MAX));
-                }
-                _ => {}
-            }
+/// A number of replicas, where a Scale shows it.
+fn check_replicas(object: &Value, path: &[String], errors: &mut ErrorList) {
+    let mut invalid = |number: i64, detail: String| {
+        errors.0.push(Error {
+            kind: ErrorType::Invalid,
+            field: format!(".{}", path.join(".")),
+            bad_value: Some(number.to_string()),
+            detail,
+        });
+    };
+    match number_at(object, path) {
+        Ok(Some(number)) if number < 0 => invalid(number, "should be a non-negative integer".to_owned()),
+        Ok(Some(number)) if number > i64::from(i32::MAX) => {
+            invalid(number, format!("should be less than or equal to {}", i32::MAX));
+        }
+        Ok(_) => {}
+        Err(why) => invalid(0, why),
+    }
+}
+
+/// The integer at a path, in the words of upstream's accessors where there is something else.
+fn number_at(object: &Value, path: &[String]) -> Result<Option<i64>, String> {
+    let wrong = |depth: usize, value: &Value, expected: &str| {
+        let (at, found) = (path[..depth].join("."), decode::go_type(value));
+        Err(format!(".{at} accessor error: {} is of the type {found}, expected {expected}", go_value(value)))
+    };
+    let mut value = object;
+    for (index, name) in path.iter().enumerate() {
+        match value {
+            Value::Null => return Ok(None),
+            Value::Object(members) => match members.get(name) {
+                Some(member) => value = member,
+                None => return Ok(None),
+            },
+            other => return wrong(index + 1, other, "map[string]interface{}"),
         }
     }
+    match value.as_i64() {
+        Some(number) => Ok(Some(number)),
+        None => wrong(path.len(), value, "int64"),
+    }
+}
+
+/// What stands inside a custom resource as an object of its own names its kind.
+///
+/// Source: apiextensions-apiserver `pkg/apiserver/schema/objectmeta`.
+fn embedded(node: &Node, value: &Value, path: &str, errors: &mut ErrorList) {
+    match value {
+        Value::Object(members) => {
+            if node.embedded {
+                for field in ["apiVersion", "kind"] {
+                    if !members.contains_key(field) {
+                        let field = format!("{path}.{field}");
+                        let field = field.trim_start_matches('.').to_owned();
+                        let kind = ErrorType::Required;
+                        errors.0.push(Error { kind, field, bad_value: None, detail: String::new() });
+                    }
+                }
+            }
+            for (name, member) in members {
+                let below =
+                    if node.property(name).is_some() { format!("{path}.{name}") } else { format!("{path}[{name}]") };
+                if let Some(node) = node.member(name) {
+                    embedded(node, member, below.trim_start_matches('.'), errors);
+                }
+            }
+        }
+        Value::Array(items) => {
+            let Some(element) = &node.element else { return };
+            for (index, item) in items.iter().enumerate() {
+                embedded(element, item, &format!("{path}[{index}]"), errors);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// What there is to say of a finalizer that names no domain.
+fn finalizer_warning(finalizer: &str) -> Option<String> {
+    if finalizer.contains('/') || matches!(finalizer, "orphan" | "foregroundDeletion" | "kubernetes") {
+        return None;
+    }
+    let path = if finalizer.contains('.') { " including a path (/)" } else { "" };
+    Some(format!(
+        "metadata.finalizers: {finalizer:?}: prefer a domain-qualified finalizer name{path} to avoid accidental conflicts with other finalizer writers"
+    ))
 }
 
 /// Whether an object with such an error is not fit for rules to look at.
@@ -166,14 +241,23 @@ impl Hooks for CustomResource {
     }
 
     fn validate(&self, object: &Value, _request: &Request<'_>, errors: &mut ErrorList) {
-        self.check(object, None, errors);
+        self.check(object, None, false, errors);
     }
 
     fn validate_update(&self, object: &Value, old: &Value, _request: &Request<'_>, errors: &mut ErrorList) {
-        self.check(object, Some(old), errors);
+        self.check(object, Some(old), false, errors);
     }
 
     fn validate_status_update(&self, object: &Value, old: &Value, errors: &mut ErrorList) {
-        self.check(object, Some(old), errors);
+        self.check(object, Some(old), true, errors);
+    }
+
+    fn warnings(&self, object: &Value, old: Option<&Value>, request: &Request<'_>, out: &mut Vec<String>) {
+        if request.subresource == "status" {
+            return;
+        }
+        let before = old.map(object::finalizers).unwrap_or_default();
+        let added: BTreeSet<_> = object::finalizers(object).into_iter().filter(|name| !before.contains(name)).collect();
+        out.extend(added.into_iter().filter_map(finalizer_warning));
     }
 }

@@ -107,6 +107,7 @@ pub fn group_or_version(context: &Context) -> Result<Response<Body>> {
     let groups = context.server.custom.now();
     let custom = groups.groups.get(info.group.as_str());
     let custom = custom.map(|group| group.rows(&info.version)).unwrap_or_default();
+    let is_custom = !custom.is_empty();
     for served in context.server.all().iter().chain(custom) {
         let resource = &served.resource;
         if resource.group != info.group || resource.version(&info.version).is_none() {
@@ -118,7 +119,12 @@ pub fn group_or_version(context: &Context) -> Result<Response<Body>> {
     if resources.is_empty() || (info.prefix == "api") != info.group.is_empty() {
         return Err(Status::no_such_path());
     }
-    resources.sort_by(|a, b| a["name"].as_str().cmp(&b["name"].as_str()));
+    // Subresources of custom resources stay in the order of their definition.
+    let place = |tree: &Value| -> String {
+        let name = tree["name"].as_str().unwrap_or_default();
+        if !is_custom { name.to_owned() } else { name.split('/').next().unwrap_or_default().to_owned() }
+    };
+    resources.sort_by_cached_key(place);
     let mut tree = json!({
         "kind": "APIResourceList", "apiVersion": "v1",
         "groupVersion": api_version(&info.group, &info.version), "resources": resources,
@@ -140,6 +146,14 @@ fn answer(context: &Context, group: &str, kind: &str, tree: &Value) -> Result<Re
         apiserver_schema::json::encode(ty, tree, &mut out);
         out.push(b'\n');
         return Ok(body::response(StatusCode::OK, negotiate::JSON, out));
+    }
+    if accepted.encoding == Encoding::Protobuf {
+        // The envelope names what the document itself names.
+        let ty = apiserver_schema::builtin(group, "v1", kind)
+            .ok_or_else(|| Status::internal(format!("no type for {kind}")))?;
+        let version = tree["apiVersion"].as_str().unwrap_or_default();
+        let bytes = apiserver_schema::protobuf::encode(ty, version, kind, tree);
+        return Ok(body::response(StatusCode::OK, negotiate::PROTOBUF, bytes));
     }
     crate::respond::tree(context, group, "v1", kind, tree, StatusCode::OK)
 }

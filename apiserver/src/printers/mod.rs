@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::apiextensions::PrinterColumn;
+use crate::object;
 use crate::request::Query;
 use crate::resources::{Resource, split_api_version};
 use crate::status::{Result, Status};
@@ -291,11 +292,15 @@ impl Table<'_> {
                 }
             }
             IncludeObject::Metadata => {
-                let metadata = json!({
+                let mut metadata = json!({
                     "kind": "PartialObjectMetadata",
                     "apiVersion": self.api_version(),
                     "metadata": object["metadata"],
                 });
+                let fields = self.resource.hooks.annotations_of_fields();
+                if !fields.is_empty() {
+                    object::drop_annotations(&mut metadata["metadata"], fields);
+                }
                 match apiserver_schema::builtin("meta.k8s.io", "v1", "PartialObjectMetadata") {
                     Some(ty) => json::encode(ty, &metadata, out),
                     None => json::encode_untyped(&metadata, out),

@@ -18,7 +18,7 @@ use crate::negotiate::{self, Form};
 use crate::printers::{self, IncludeObject};
 use crate::resources::ownership;
 use crate::status::{Result, Status};
-use crate::verbs::patch::refused_apply;
+use crate::verbs::patch::{patched_text, refused_apply};
 use crate::verbs::{self, Change};
 use crate::{object, respond};
 
@@ -173,7 +173,8 @@ impl Change for ScaleChange<'_> {
             )));
         }
         let replicas = scale["spec"]["replicas"].as_i64().unwrap_or_default();
-        if replicas < 0 {
+        // A custom resource is judged by its own rules.
+        if replicas < 0 && self.target.custom().is_none() {
             let mut errors = crate::field::ErrorList::default();
             let spec = crate::field::Path::new("spec");
             errors.invalid(&spec.child("replicas"), &replicas.into(), "must be greater than or equal to 0");
@@ -243,7 +244,7 @@ impl ScaleChange<'_> {
             let outcome = match kind.split(';').next().unwrap_or_default().trim() {
                 "application/apply-patch+yaml" => {
                     let mut config = yaml::to_json(self.bytes)
-                        .map_err(|error| error.to_string())
+                        .map_err(|error| format!("error converting YAML to JSON: {error}"))
                         .and_then(|json| serde_json::from_slice(&json).map_err(|error| error.to_string()))
                         .map_err(|error| Status::bad_request(format!("error decoding YAML: {error}")))?;
                     if object::meta(&config, "name").is_empty() {
@@ -263,7 +264,13 @@ impl ScaleChange<'_> {
                 _ => return Err(Status::unknown_patch_type()),
             };
             outcome.map_err(|error| Status::of_patch(error.code(), error.reason(), error.status_message()))?;
-            decode(&scale)?
+            let json = serde_json::to_vec(&scale).map_err(Status::internal)?;
+            body::decode_fields(&json, &expected, FieldValidation::Ignore, &mut Vec::new()).map_err(
+                |error| match error {
+                    body::Undecoded::Kind(status) => status,
+                    body::Undecoded::Fields(why) => Status::undecodable_patch(&patched_text(ty, live, &scale), why),
+                },
+            )?
         };
         server_side::update(&resource, Some(live), &mut scale, writer);
         Ok(scale)

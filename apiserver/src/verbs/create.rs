@@ -23,6 +23,7 @@ pub async fn create(context: &Context, target: &Target, bytes: &Bytes) -> Result
     let expected = Expected::of(target.resource(), &target.version);
     let mut warnings = Vec::new();
     let mut object = context.decode(bytes, &expected, options.field_validation, &mut warnings)?;
+    target.settle(&mut object);
     object_meta::drop_duplicate_owners(&mut object, false, &mut warnings);
     context.warnings.lock().append(&mut warnings);
     // Nobody owns what is not kept.
@@ -72,6 +73,7 @@ pub async fn create_object(
         if resource.generation {
             object::set_meta(&mut object, "generation", Some(1.into()));
         }
+        context.server.allocations.before_rules(target, &object, options.dry_run)?;
         validate(target, &target.request(context), &object)?;
         resource.hooks.warnings(&object, None, &target.request(context), &mut context.warnings.lock());
         refuse_privileged(context, target, &object)?;
@@ -129,12 +131,24 @@ fn taken(target: &Target, name: &str, has_prefix: bool) -> Status {
 pub fn validate(target: &Target, request: &Request<'_>, object: &Value) -> Result<()> {
     let resource = target.resource();
     let mut errors = ErrorList::default();
-    object_meta::validate(resource, object, &mut errors);
+    if !resource.hooks.judges_metadata() {
+        object_meta::validate(resource, object, &mut errors);
+    }
     resource.hooks.validate(object, request, &mut errors);
+    if errors.is_empty() {
+        // What the kind's own rules left open.
+        object_meta::validate_shared(resource, object, &mut errors);
+    }
     if errors.is_empty() {
         return Ok(());
     }
-    Err(Status::invalid(resource.stored_group(), &resource.kind, object::meta(object, "name"), &errors))
+    Err(Status::invalid(resource.stored_group(), kind_of(target, object), object::meta(object, "name"), &errors))
+}
+
+/// The kind that a refused object says it is of; a custom resource may be wrong about it.
+pub fn kind_of<'a>(target: &'a Target, object: &'a Value) -> &'a str {
+    let named = target.custom().and_then(|_| object["kind"].as_str());
+    named.unwrap_or(&target.resource().kind)
 }
 
 /// Without `--allow-privileged` no container may be privileged.

@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use crate::admission::{self, Attributes, Operation};
 use crate::body::{self, Body, FieldValidation};
 use crate::context::{Context, Target};
-use crate::selection::Selection;
 use crate::status::{Details, GroupResource, Result, Status};
 use crate::storage::Replaced;
+use crate::verbs::list;
 use crate::{object, respond};
 
 /// How often a deletion without preconditions is tried against newer versions.
@@ -51,6 +51,11 @@ impl DeleteOptions {
                 tree["orphanDependents"] = context.query.flag("orphanDependents").into();
             }
             tree["dryRun"] = context.query.all("dryRun").filter(|value| !value.is_empty()).collect();
+            for name in ["uid", "resourceVersion"] {
+                if let Some(value) = context.query.get(name).filter(|value| !value.is_empty()) {
+                    tree["preconditions"][name] = value.into();
+                }
+            }
             tree
         } else {
             let tree = decode(context, bytes)?;
@@ -130,6 +135,9 @@ fn decode(context: &Context, bytes: &Bytes) -> Result<Value> {
     if encoding == crate::negotiate::Encoding::Protobuf {
         let envelope = apiserver_schema::protobuf::decode_envelope(bytes)
             .map_err(|error| Status::bad_request(error.to_string()))?;
+        if envelope.is_empty() {
+            return Err(Status::bad_request("empty body"));
+        }
         return apiserver_schema::protobuf::decode(ty, envelope.raw)
             .map_err(|error| Status::bad_request(error.to_string()));
     }
@@ -254,7 +262,7 @@ pub async fn delete_object(
             (Replaced::Done(revision), Marked::Pending(object)) => {
                 return Ok(Deleted::Pending(answer(object, revision)));
             }
-            (Replaced::Done(_), _) => {
+            (Replaced::Done(revision), _) => {
                 context.server.allocations.after_delete(context, target, &old).await;
                 return Ok(Deleted::Done(answer(last(target, old), revision)));
             }
@@ -276,9 +284,15 @@ fn check_preconditions(target: &Target, old: &Value, name: &str, options: &Delet
         if wanted.as_ref().is_some_and(|wanted| wanted != actual) {
             let wanted = wanted.as_deref().unwrap_or_default();
             let resource = target.resource();
+            if resource.plural == "namespaces" && resource.group.is_empty() {
+                let why = format_args!(
+                    "Precondition failed: {shown} in precondition: {wanted}, {shown} in object meta: {actual}"
+                );
+                return Err(Status::conflict(target.group_resource(), name, why));
+            }
             // Upstream names the kind here, where it names the resource everywhere else.
             return Err(Status::conflict(
-                GroupResource { group: &resource.group, resource: &resource.kind },
+                GroupResource { group: resource.stored_group(), resource: &resource.kind },
                 name,
                 format_args!(
                     "the {shown} in the precondition ({wanted}) does not match the {shown} in record ({actual}). The object might have been {happened}"
@@ -301,10 +315,10 @@ enum Marked {
 fn mark(target: &Target, old: &Value, options: &DeleteOptions) -> Marked {
     let resource = target.resource();
     let mut object = old.clone();
-    if !object::is_terminating(old) && resource.hooks.begin_deletion(&mut object) {
+    let finalizers = finalizers(old, options, resource.hooks.orphans_dependents());
+    if !object::is_terminating(old) && resource.hooks.begin_deletion(&mut object, &finalizers) {
         return Marked::Pending(object);
     }
-    let finalizers = finalizers(old, options, resource.hooks.orphans_dependents());
     object::set_meta(&mut object, "finalizers", (!finalizers.is_empty()).then(|| finalizers.clone().into()));
     // A namespace is held by its own list of finalizers too.
     let held = !finalizers.is_empty() || old["spec"]["finalizers"].as_array().is_some_and(|list| !list.is_empty());
@@ -331,9 +345,6 @@ fn mark(target: &Target, old: &Value, options: &DeleteOptions) -> Marked {
         None if !held => return Marked::Now,
         None if terminating => return if object == *old { Marked::Unchanged } else { Marked::Pending(object) },
         None => begin(&mut object, 0),
-    }
-    if resource.plural == "namespaces" && resource.group.is_empty() {
-        object::set(&mut object, &["status", "phase"], "Terminating");
     }
     Marked::Pending(object)
 }
@@ -403,15 +414,9 @@ fn warn_of_orphans(context: &Context, target: &Target, options: &DeleteOptions) 
 pub async fn delete_collection(context: &Context, target: &Target, bytes: &Bytes) -> Result<Response<Body>> {
     let options = DeleteOptions::read(context, bytes)?;
     warn_of_orphans(context, target, &options);
-    let selection = Selection::read(context, target)?;
-    let objects = target.objects()?;
-    objects.consistent().await?;
-    let snapshot = objects.cache.snapshot();
+    let found = list::select(context, target).await?;
     let mut deleted = Vec::new();
-    for found in snapshot.list(&selection.scope, None) {
-        if !selection.matches(&found) {
-            continue;
-        }
+    for found in found.items {
         let options = DeleteOptions { uid: None, ..options.clone() };
         // Upstream's admission knows the objects of a collection by no name.
         match delete_object(context, target, found.namespace(), found.name(), &options, Some("")).await {
@@ -423,5 +428,5 @@ pub async fn delete_collection(context: &Context, target: &Target, bytes: &Bytes
             Err(status) => return Err(status),
         }
     }
-    respond::list_of(context, target, deleted, snapshot.revision())
+    respond::list_of(context, target, deleted, &found.meta)
 }

@@ -22,6 +22,18 @@ use crate::status::{Result, Status};
 use crate::storage::ObjectStore;
 
 pub async fn list(context: &Context, target: &Target) -> Result<Response<Body>> {
+    let found = select(context, target).await?;
+    respond::list(context, target, found.items, found.meta).await
+}
+
+/// A list, or a page of it.
+pub struct Found {
+    pub items: Box<dyn Iterator<Item = Arc<Object>> + Send>,
+    pub meta: ListMeta,
+}
+
+/// Finds what the request's options name.
+pub async fn select(context: &Context, target: &Target) -> Result<Found> {
     let selection = Selection::read(context, target)?;
     let objects = target.objects()?;
     objects.ready().await?;
@@ -64,7 +76,7 @@ pub async fn list(context: &Context, target: &Target) -> Result<Response<Body>> 
     let start = page.start.as_deref();
     let found = contents.list(&selection, start);
     let Some(limit) = limit else {
-        return respond::list(context, target, found, ListMeta { revision, ..ListMeta::default() }).await;
+        return Ok(Found { items: found, meta: ListMeta { revision, ..ListMeta::default() } });
     };
     let mut found = found.peekable();
     let mut items = Vec::with_capacity(limit.min(1024));
@@ -91,7 +103,7 @@ pub async fn list(context: &Context, target: &Target) -> Result<Response<Body>> 
             Contents::Stored(..) => found.count() as i64,
         });
     }
-    respond::list(context, target, items.into_iter(), meta).await
+    Ok(Found { items: Box::new(items.into_iter()), meta })
 }
 
 /// Where the objects of a list come from.
@@ -244,13 +256,6 @@ fn check_options(version: &str, matching: &str, token: &str, initial_events: boo
         errors.forbidden(&crate::field::Path::new("sendInitialEvents"), "sendInitialEvents is forbidden for list");
     }
     if errors.is_empty() { Ok(()) } else { Err(Status::invalid("meta.k8s.io", "ListOptions", "", &errors)) }
-}
-
-/// Options of a list or watch that may not go together.
-pub fn invalid_list_options(field: &str, detail: &str) -> Status {
-    let mut errors = crate::field::ErrorList::default();
-    errors.forbidden(&crate::field::Path::new(field), detail);
-    Status::invalid("meta.k8s.io", "ListOptions", "", &errors)
 }
 
 /// Base64 as Go reads it: bits behind the last byte do not count.

@@ -4,7 +4,7 @@
 
 use apiserver_apply::server_side::{self, ApplyError, Writer};
 use apiserver_apply::{PatchError, go_value, json_patch, merge_patch, strategic};
-use apiserver_schema::{defaults, yaml};
+use apiserver_schema::{Shape, Type, defaults, json as apiserver_json, yaml};
 use async_trait::async_trait;
 use http::header::CONTENT_TYPE;
 use http::{Response, StatusCode};
@@ -55,6 +55,7 @@ async fn patch_object(context: &Context, target: &Target, bytes: &Bytes) -> Resu
         return Err(Status::invalid_options("PatchOptions", "FieldValueForbidden", "force", detail));
     }
     context.audit.request_patch(bytes);
+    let mut repeated_key = None;
     let patch = Patch {
         context,
         target,
@@ -63,7 +64,11 @@ async fn patch_object(context: &Context, target: &Target, bytes: &Bytes) -> Resu
         bytes,
         parsed: match kind {
             Kind::Strategic => Some(parse(bytes)?),
-            Kind::Apply => Some(applied(bytes)?),
+            Kind::Apply => {
+                let (config, repeated) = applied(bytes)?;
+                repeated_key = repeated;
+                Some(config)
+            }
             Kind::Json => {
                 check_decodes(bytes, "[]handlers.jsonPatchOp", Value::is_array)?;
                 check_operations(bytes)?;
@@ -74,6 +79,7 @@ async fn patch_object(context: &Context, target: &Target, bytes: &Bytes) -> Resu
                 None
             }
         },
+        repeated_key,
         warnings: Mutex::default(),
     };
     let changed = write::change(context, target, &options, &patch).await;
@@ -144,14 +150,45 @@ fn not_a(go_type: &str, value: &Value) -> String {
     format!("json: cannot unmarshal {found} into Go value of type {go_type}")
 }
 
+/// A patched object as upstream's libraries print it: what the patch touched has its members sorted, the rest stands
+/// as the server wrote it.
+pub fn patched_text(ty: &Type, old: &Value, patched: &Value) -> String {
+    let mut out = Vec::new();
+    write_touched(Some(ty), old, patched, &mut out);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+fn write_touched(ty: Option<&Type>, old: &Value, patched: &Value, out: &mut Vec<u8>) {
+    let Value::Object(members) = patched else { return apiserver_json::encode_untyped(patched, out) };
+    out.push(b'{');
+    for (index, (name, value)) in members.iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        apiserver_json::encode_untyped(&Value::from(name.as_str()), out);
+        out.push(b':');
+        let shape = ty.and_then(|ty| ty.field(name)).map(|field| &field.shape);
+        match (shape, &old[name.as_str()]) {
+            (Some(shape), before) if before == value => apiserver_json::encode_shape(shape, value, out),
+            (Some(Shape::Object(inner)), before) => write_touched(Some(inner), before, value, out),
+            (_, before) => write_touched(None, before, value, out),
+        }
+    }
+    out.push(b'}');
+}
+
 /// The configuration of an apply, neither checked nor defaulted: what was left out must stay left out. Fields that
 /// the type does not have are refused when it is merged.
-fn applied(bytes: &[u8]) -> Result<Value> {
+fn applied(bytes: &[u8]) -> Result<(Value, Option<String>)> {
     let refused = |why: &dyn std::fmt::Display| Status::bad_request(format!("error decoding YAML: {why}"));
-    let json = yaml::to_json(bytes).map_err(|error| refused(&error))?;
+    let (config, repeated) =
+        yaml::parse(bytes).map_err(|error| refused(&format_args!("error converting YAML to JSON: {error}")))?;
+    // Numbers are read as JSON has them.
+    let mut json = Vec::with_capacity(bytes.len());
+    apiserver_json::encode_untyped(&config, &mut json);
     match serde_json::from_slice(&json).map_err(|error| refused(&error))? {
-        Value::Null => Ok(json!({})),
-        config @ Value::Object(_) => Ok(config),
+        Value::Null => Ok((json!({}), repeated)),
+        config @ Value::Object(_) => Ok((config, repeated)),
         other => Err(refused(&format_args!("error unmarshaling JSON: while decoding JSON: {}", not_a_map(&other)))),
     }
 }
@@ -163,6 +200,8 @@ struct Patch<'a> {
     kind: Kind,
     bytes: &'a [u8],
     parsed: Option<Value>,
+    /// What is wrong with a configuration that has a key twice.
+    repeated_key: Option<String>,
     /// Those of the last try.
     warnings: Mutex<Vec<String>>,
 }
@@ -176,6 +215,7 @@ impl Change for Patch<'_> {
             (_, None) => return Err(Status::not_found(self.target.group_resource(), &self.context.info.name)),
         };
         defaults::apply(&self.target.version.ty, &mut object);
+        self.target.settle(&mut object);
         if object::meta(&object, "name").is_empty() {
             return Err(Status::bad_request(format!(
                 "the name of the object ({} based on URL) was undeterminable: name must be provided",
@@ -239,7 +279,7 @@ impl Patch<'_> {
         let json = serde_json::to_vec(&object).map_err(Status::internal)?;
         let shown = || match (self.kind, &self.parsed) {
             (Kind::Strategic, Some(patch)) => go_value(&patch_fields::left_over(patch, old)),
-            _ => String::from_utf8_lossy(&json).into_owned(),
+            _ => patched_text(&self.target.version.ty, old, &object),
         };
         if self.kind == Kind::Strategic {
             patch_fields::convertible(&self.target.version.ty, &object)
@@ -284,6 +324,22 @@ impl Patch<'_> {
         Status::of_patch(error.code(), error.reason(), error.status_message())
     }
 
+    /// Of keys that a configuration has twice the last counted; strictness refuses them.
+    fn note_repeated_keys(&self) -> Result<()> {
+        let Some(problem) = self.repeated_key.clone() else { return Ok(()) };
+        match self.options.field_validation {
+            body::FieldValidation::Ignore => {}
+            body::FieldValidation::Warn => *self.warnings.lock() = vec![problem],
+            body::FieldValidation::Strict => {
+                let why = format!(
+                    "error strict decoding YAML: error converting YAML to JSON: yaml: unmarshal errors:\n  {problem}"
+                );
+                return Err(Status::bad_request(why));
+            }
+        }
+        Ok(())
+    }
+
     fn apply(&self, old: Option<&Value>) -> Result<Value> {
         let api_version = self.target.api_version();
         let resource = server_side::Resource {
@@ -301,11 +357,13 @@ impl Patch<'_> {
         };
         let time = object::now();
         let writer = Writer { manager: &self.options.manager, time: time.as_str().unwrap_or_default() };
-        let mut config = self.parsed.clone().unwrap_or_default();
-        if object::meta(&config, "name").is_empty() {
-            object::set_meta(&mut config, "name", Some(self.context.info.name.as_str().into()));
+        let config = self.parsed.as_ref().unwrap_or(&Value::Null);
+        let mut merged =
+            server_side::apply(&resource, old, config, writer, self.options.force).map_err(refused_apply)?;
+        if object::meta(&merged, "name").is_empty() {
+            object::set_meta(&mut merged, "name", Some(self.context.info.name.as_str().into()));
         }
-        let merged = server_side::apply(&resource, old, &config, writer, self.options.force).map_err(refused_apply)?;
+        self.note_repeated_keys()?;
         let json = serde_json::to_vec(&merged).map_err(Status::internal)?;
         let expected = Expected::of(self.target.resource(), &self.target.version);
         body::decode_json(&json, &expected, FieldValidation::Ignore, &mut Vec::new())

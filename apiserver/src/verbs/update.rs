@@ -18,6 +18,7 @@ pub async fn update(context: &Context, target: &Target, bytes: &Bytes) -> Result
     let expected = Expected::of(target.resource(), &target.version);
     let mut warnings = Vec::new();
     let mut object = context.decode(bytes, &expected, options.field_validation, &mut warnings)?;
+    target.settle(&mut object);
     object_meta::drop_duplicate_owners(&mut object, false, &mut warnings);
     context.warnings.lock().append(&mut warnings);
     check_name(context, target, &object)?;

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use super::get::{FRESH, revision};
 use crate::body::{self, Body};
 use crate::context::{Context, Served, Target};
+use crate::field::{ErrorList, Path};
 use crate::negotiate::{self, Accepted, Encoding, Form, Offer};
 use crate::printers::{self, IncludeObject};
 use crate::resources::api_version;
@@ -24,22 +25,27 @@ use crate::selection::Selection;
 use crate::server::Server;
 use crate::status::{Result, Status};
 
+/// The media types of watches.
+const STREAM_TYPES: &str = "application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch";
+
 /// How many events one wake-up may write.
 const BATCH: usize = 256;
 
 pub async fn watch(context: &Context, target: &Target) -> Result<Response<Body>> {
     let accepted =
         negotiate::accept(&context.headers, Offer { protobuf: true, forms: true, tables: true, watch: true })?;
-    if target.custom().is_some() && accepted.form == Form::Object && accepted.encoding == Encoding::Protobuf {
-        return Err(Status::not_marshalable("*unstructured.Unstructured"));
-    }
     let selection = Selection::read(context, target)?;
     let objects = target.objects()?;
     objects.ready().await?;
-    let initial_events = context.query.get("sendInitialEvents").map(|_| context.query.flag("sendInitialEvents"));
     let version = context.query.get("resourceVersion").unwrap_or_default();
+    let mut matching = context.query.get("resourceVersionMatch").unwrap_or_default();
+    let mut initial_events = context.query.get("sendInitialEvents").map(|_| context.query.flag("sendInitialEvents"));
+    if initial_events.is_none() && matching.is_empty() && matches!(version, "" | "0") {
+        // What such a watch always meant, in the words that are newer.
+        (initial_events, matching) = (Some(true), "NotOlderThan");
+    }
     let bookmarks = context.query.flag("allowWatchBookmarks");
-    check_options(context, initial_events)?;
+    check_options(matching, context.query.get("continue").unwrap_or_default(), initial_events)?;
     let number = |text: &str| revision(text).map_err(Status::unclassified);
     let from = match (version, initial_events) {
         ("" | "0", Some(false)) => {
@@ -64,10 +70,14 @@ pub async fn watch(context: &Context, target: &Target) -> Result<Response<Body>>
         from,
         scope: selection.scope.clone(),
         filter: selection.filter(),
-        bookmarks: bookmarks || initial_events == Some(true),
+        bookmarks: bookmarks || (initial_events == Some(true)),
         deadline: Some(deadline),
     };
     let watcher = objects.cache.watch(options);
+    if accepted.encoding == Encoding::Yaml {
+        // YAML has no frames.
+        return Ok(respond::encoded_status(accepted, &Status::not_acceptable(STREAM_TYPES)));
+    }
     let include = IncludeObject::read(&context.query)?;
     let framer = Framer {
         served: Arc::clone(&target.served),
@@ -100,19 +110,26 @@ pub async fn watch(context: &Context, target: &Target) -> Result<Response<Body>>
     Ok(response)
 }
 
-fn check_options(context: &Context, initial_events: Option<bool>) -> Result<()> {
-    let matching = context.query.get("resourceVersionMatch").unwrap_or_default();
-    let forbidden = |field, detail| Err(super::list::invalid_list_options(field, detail));
-    match initial_events {
-        Some(_) if matching != "NotOlderThan" => {
-            forbidden("resourceVersionMatch", "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan")
-        }
-        None if !matching.is_empty() => forbidden(
-            "resourceVersionMatch",
-            "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
-        ),
-        _ => Ok(()),
+/// The combinations that upstream refuses (`validateWatchOptions`).
+fn check_options(matching: &str, token: &str, initial_events: Option<bool>) -> Result<()> {
+    let mut errors = ErrorList::default();
+    let at = Path::new("resourceVersionMatch");
+    let fits = matching == "NotOlderThan";
+    if initial_events.is_some() && !fits {
+        errors.forbidden(&at, "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
     }
+    if !matching.is_empty() {
+        if initial_events.is_none() {
+            errors.forbidden(&at, "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided");
+        }
+        if !fits {
+            errors.not_supported(&at, &matching.into(), &["NotOlderThan"]);
+        }
+        if !token.is_empty() {
+            errors.forbidden(&at, "resourceVersionMatch is forbidden when continue is provided");
+        }
+    }
+    if errors.is_empty() { Ok(()) } else { Err(Status::invalid("meta.k8s.io", "ListOptions", "", &errors)) }
 }
 
 /// How long the watch lasts: what the client asks for, or 30 to 60 minutes so that not all end at once.
@@ -281,7 +298,7 @@ impl Framer {
         let (form, api_version, form_kind) = match self.accepted.form {
             Form::Object => (json, self.target.api_version(), self.served.resource.kind.to_string()),
             Form::Metadata { v1beta1, .. } => (
-                respond::partial_metadata(&json, v1beta1, self.target.custom().is_some()).ok()?.into(),
+                respond::partial_metadata(&json, v1beta1, &self.target).ok()?.into(),
                 if v1beta1 { "meta.k8s.io/v1beta1" } else { "meta.k8s.io/v1" }.to_owned(),
                 "PartialObjectMetadata".to_owned(),
             ),

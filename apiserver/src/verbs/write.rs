@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::admission::{self, Attributes, Operation};
 use crate::authz::escalation;
 use crate::context::{Context, Target, WriteOptions};
-use crate::field::{ErrorList, Path};
+use crate::field::ErrorList;
 use crate::resources::hooks::Request;
 use crate::resources::ownership::Ownership;
 use crate::server::Server;
@@ -128,7 +128,7 @@ async fn attempt(
     options: &WriteOptions,
     change: &dyn Change,
     key: &str,
-    (old, revision): (&Value, i64),
+    (old, old_revision): (&Value, i64),
 ) -> Result<Attempt> {
     let objects = target.objects()?;
     let name = context.info.name.as_str();
@@ -178,13 +178,13 @@ async fn attempt(
     let stored = target.stored(&context.server, &object).await?;
     // The last finalizer of an object being deleted is gone: the update is its end.
     let outcome = if is_finished(&object) {
-        objects.remove(key, revision).await
-    } else if same(target, &stored, raw) {
+        objects.remove(key, old_revision).await
+    } else if same(target, &stored, raw) && !objects.writes_anew(key, &stored, old_revision).await? {
         target.convert_from_storage(&mut object);
-        object::set_meta(&mut object, "resourceVersion", Some(revision.to_string().into()));
+        object::set_meta(&mut object, "resourceVersion", Some(old_revision.to_string().into()));
         return Ok(Attempt::Same(object));
     } else {
-        objects.replace(key, &stored, revision).await
+        objects.replace(key, &stored, old_revision).await
     };
     match outcome {
         Ok(Replaced::Done(revision)) => {
@@ -192,6 +192,8 @@ async fn attempt(
             if is_finished(&object) {
                 context.server.allocations.after_delete(context, target, &object).await;
             }
+            // The end of an object is no version of it.
+            let revision = if is_finished(&object) { old_revision } else { revision };
             let mut object = objects.written(key, object, revision)?;
             object::set_meta(&mut object, "resourceVersion", Some(revision.to_string().into()));
             target.convert_from_storage(&mut object);
@@ -213,16 +215,8 @@ fn check_preconditions(context: &Context, target: &Target, object: &Value, old: 
     let name = context.info.name.as_str();
     let uid = object::meta(object, "uid");
     let old_uid = object::meta(old, "uid");
-    if !uid.is_empty() && uid != old_uid && context.info.verb == "patch" {
-        // A patch promises nothing about what it changes: it would change the identity, which nobody may.
-        let mut errors = ErrorList::default();
-        for _ in 0..2 {
-            errors.invalid_str(&Path::new("metadata").child("uid"), uid, "field is immutable");
-        }
-        let resource = target.resource();
-        return Err(Status::invalid(&resource.group, &resource.kind, name, &errors));
-    }
-    if !uid.is_empty() && uid != old_uid {
+    // A patch promises nothing about what it changes: that it may not change the identity is a rule.
+    if !uid.is_empty() && uid != old_uid && context.info.verb != "patch" {
         return Err(Status::conflict(
             target.group_resource(),
             name,
@@ -264,9 +258,10 @@ fn before_update(target: &Target, request: &Request<'_>, object: &mut Value, old
     } else {
         resource.hooks.prepare_for_update(object, old, request);
     }
-    for field in ["uid", "creationTimestamp"] {
-        object::set_meta(object, field, old_meta(field));
+    if object::meta(object, "uid").is_empty() {
+        object::set_meta(object, "uid", old_meta("uid"));
     }
+    object::set_meta(object, "creationTimestamp", old_meta("creationTimestamp"));
     if object::is_terminating(old) {
         object::set_meta(object, "deletionTimestamp", old_meta("deletionTimestamp"));
         if object["metadata"]["deletionGracePeriodSeconds"].is_null() {
@@ -278,8 +273,7 @@ fn before_update(target: &Target, request: &Request<'_>, object: &mut Value, old
         object::set_meta(object, "generation", Some(generation.into()));
     }
     let mut errors = ErrorList::default();
-    object_meta::validate(resource, object, &mut errors);
-    object_meta::validate_update(object, old, &mut errors);
+    object_meta::validate_update(resource, object, old, subresource == "status", &mut errors);
     if subresource == "status" {
         resource.hooks.validate_status_update(object, old, &mut errors);
     } else {
@@ -289,7 +283,7 @@ fn before_update(target: &Target, request: &Request<'_>, object: &mut Value, old
         resource.hooks.warnings(object, Some(old), request, &mut request.warnings.lock());
         return Ok(());
     }
-    Err(Status::invalid(resource.stored_group(), &resource.kind, &name, &errors))
+    Err(Status::invalid(resource.stored_group(), create::kind_of(target, object), &name, &errors))
 }
 
 /// Whether the object is being deleted and nothing holds it any more.

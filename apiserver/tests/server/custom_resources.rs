@@ -95,7 +95,7 @@ async fn a_defined_resource_is_served_like_a_built_in_one() {
     let list = client.get("/apis/example.com/v1").await.ok();
     let resources: Vec<&str> =
         list["resources"].as_array().unwrap().iter().map(|r| r["name"].as_str().unwrap()).collect();
-    assert_eq!(resources, ["widgets", "widgets/scale", "widgets/status"]);
+    assert_eq!(resources, ["widgets", "widgets/status", "widgets/scale"]);
     let group = client.get("/apis/example.com").await.ok();
     assert_eq!(group["preferredVersion"]["version"], "v1");
     let aggregated = client

@@ -17,6 +17,8 @@ static PATTERNS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "<uid>"),
         (r"\beyJ[\w-]{10,}\.eyJ[\w-]+\.[\w-]+", "<token>"),
         (r"\b10\.96\.\d+\.\d+\b", "<ip>"),
+        // The client certificate that a credential is.
+        (r"X509SHA256=[0-9a-f]{64}", "X509SHA256=<sum>"),
         // The end of a generated name.
         (r"-[bcdfghjklmnpqrstvwxz2456789]{5}\b", "-<x>"),
     ]

@@ -24,6 +24,11 @@ pub fn to_vec(ty: &Type, value: &Value) -> Vec<u8> {
     out
 }
 
+/// Writes a value of this shape, as [`encode`] does.
+pub fn encode_shape(shape: &Shape, of_shape: &Value, out: &mut Vec<u8>) {
+    value(shape, of_shape, out);
+}
+
 /// Writes any JSON with sorted keys and Go's escapes: custom resources and raw extensions.
 pub fn encode_untyped(value: &Value, out: &mut Vec<u8>) {
     match value {

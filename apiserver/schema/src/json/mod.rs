@@ -17,7 +17,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 pub use decode::decode;
-pub use encode::{encode, encode_untyped, same, to_vec, zero};
+pub use encode::{encode, encode_shape, encode_untyped, same, to_vec, zero};
 pub(crate) use encode::{is_empty, slots, write_zero, zero_object};
 pub(crate) use fields_v1::encode as encode_fields_v1;
 pub(crate) use lexer::{MAX_DEPTH, compact, text};

@@ -51,6 +51,9 @@ pub fn type_meta(body: &[u8]) -> Result<TypeMeta, DecodeError> {
     match (outcome, mismatch) {
         (Err(error), _) => Err(DecodeError::Syntax(format!("{prefix}{error}"))),
         (Ok(()), Some(mismatch)) => Err(DecodeError::Mismatch(format!("{prefix}{mismatch}"))),
+        (Ok(()), None) if meta.api_version.matches('/').count() > 1 => {
+            Err(DecodeError::Mismatch(format!("unexpected GroupVersion string: {}", meta.api_version)))
+        }
         (Ok(()), None) => Ok(meta),
     }
 }

@@ -32,6 +32,13 @@ pub struct Envelope<'a> {
     pub content_type: &'a str,
 }
 
+impl Envelope<'_> {
+    /// Whether it says nothing at all.
+    pub fn is_empty(&self) -> bool {
+        *self == Envelope::default()
+    }
+}
+
 /// Why bytes are no message of a type.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Error {
@@ -45,8 +52,12 @@ pub enum Error {
     WireType(u8),
     #[error("proto: wrong wireType = {wire} for field {field}")]
     WrongWireType { field: String, wire: u8 },
-    #[error("proto: illegal tag {0}")]
-    Tag(u64),
+    #[error("proto: {ty}: illegal tag {number} (wire type {wire})", number = .tag >> 3, wire = .tag & 7)]
+    Tag {
+        /// The message's type.
+        ty: &'static str,
+        tag: u64,
+    },
     #[error("exceeded max depth")]
     Depth,
     #[error("proto: invalid UTF-8 in envelope")]
@@ -68,12 +79,12 @@ pub fn is_envelope(body: &[u8]) -> bool {
 
 /// Opens an enveloped body.
 pub fn decode_envelope(body: &[u8]) -> Result<Envelope<'_>, Error> {
-    let mut unknown = wire::Reader::new(body.strip_prefix(MAGIC).ok_or(Error::NoMagic)?);
+    let mut unknown = wire::Reader::of("Unknown", body.strip_prefix(MAGIC).ok_or(Error::NoMagic)?);
     let mut envelope = Envelope::default();
     while let Some((number, wire)) = unknown.tag()? {
         match (number, wire) {
             (1, wire::LENGTH) => {
-                let mut meta = wire::Reader::new(unknown.bytes()?);
+                let mut meta = wire::Reader::of("TypeMeta", unknown.bytes()?);
                 while let Some((number, wire)) = meta.tag()? {
                     match (number, wire) {
                         (1, wire::LENGTH) => envelope.api_version = text(meta.bytes()?)?,

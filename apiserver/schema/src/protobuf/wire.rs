@@ -12,15 +12,22 @@ const FIXED32: u8 = 5;
 pub struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
+    /// What errors call the message.
+    ty: &'static str,
 }
 
 impl<'a> Reader<'a> {
     pub fn new(bytes: &'a [u8]) -> Reader<'a> {
-        Reader { bytes, at: 0 }
+        Reader { bytes, at: 0, ty: "message" }
+    }
+
+    /// A reader whose errors name the message's type.
+    pub fn of(ty: &'static str, bytes: &'a [u8]) -> Reader<'a> {
+        Reader { ty, ..Reader::new(bytes) }
     }
 
     pub fn from(bytes: &'a [u8], at: usize) -> Reader<'a> {
-        Reader { bytes, at }
+        Reader { bytes, at, ty: "message" }
     }
 
     pub fn position(&self) -> usize {
@@ -38,9 +45,9 @@ impl<'a> Reader<'a> {
             return Ok(None);
         }
         let tag = self.varint()?;
-        let number = u32::try_from(tag >> 3).map_err(|_| Error::Tag(tag))?;
+        let number = u32::try_from(tag >> 3).map_err(|_| Error::Tag { ty: self.ty, tag })?;
         if number == 0 {
-            return Err(Error::Tag(tag));
+            return Err(Error::Tag { ty: self.ty, tag });
         }
         Ok(Some((number, (tag & 7) as u8)))
     }

@@ -2,6 +2,8 @@
 //!
 //! Source: `pkg/apis/autoscaling/v1/conversion.go`.
 
+use std::sync::LazyLock;
+
 use apiserver_schema::quantity::Quantity;
 use serde_json::{Map, Value, json};
 
@@ -47,6 +49,29 @@ impl Hooks for HorizontalPodAutoscaler {
         let at = Path::new("status");
         for field in ["currentReplicas", "desiredReplicas"] {
             errors.non_negative(&at.child(field), &object["status"][field]);
+        }
+    }
+
+    fn annotations_of_fields(&self) -> &'static [&'static str] {
+        &[METRICS, CURRENT_METRICS, BEHAVIOR, CONDITIONS, TOLERANCES[0], TOLERANCES[1]]
+    }
+
+    fn settle(&self, object: &mut Value, api_version: &str) {
+        // What the annotations say is said in the server's words.
+        let annotations = object["metadata"]["annotations"].as_object();
+        let says =
+            annotations.is_some_and(|map| map.keys().any(|name| self.annotations_of_fields().contains(&name.as_str())));
+        let current = &object["status"]["currentCPUUtilizationPercentage"];
+        if api_version != "autoscaling/v1" || (!says && current.is_null()) {
+            return;
+        }
+        let bare = object["spec"]["targetCPUUtilizationPercentage"].is_null();
+        to_v2(object);
+        to_v1(object);
+        // The default is for the other version to fill in.
+        let metrics = &object["metadata"]["annotations"][METRICS];
+        if bare && metrics.is_null() {
+            object::remove(&mut object["spec"], "targetCPUUtilizationPercentage");
         }
     }
 
@@ -375,6 +400,12 @@ fn renamed(pairs: &[(&str, &Value)]) -> Value {
     Value::Object(set.map(|(name, value)| ((*name).to_owned(), (*value).clone())).collect::<Map<_, _>>())
 }
 
+/// A quantity that version one always has.
+fn or_zero(quantity: &Value) -> &Value {
+    static ZERO: LazyLock<Value> = LazyLock::new(|| "0".into());
+    if quantity.is_null() { &ZERO } else { quantity }
+}
+
 fn metric_to_v1(metric: &Value) -> Value {
     let kind = text(&metric["type"]);
     let field = TYPES.iter().find(|(name, _)| *name == kind).map_or("", |(_, field)| *field);
@@ -383,13 +414,13 @@ fn metric_to_v1(metric: &Value) -> Value {
         "object" => renamed(&[
             ("target", &source["describedObject"]),
             ("metricName", &source["metric"]["name"]),
-            ("targetValue", if target["value"].is_null() { &Value::Null } else { &target["value"] }),
+            ("targetValue", or_zero(&target["value"])),
             ("selector", &source["metric"]["selector"]),
             ("averageValue", &target["averageValue"]),
         ]),
         "pods" => renamed(&[
             ("metricName", &source["metric"]["name"]),
-            ("targetAverageValue", &target["averageValue"]),
+            ("targetAverageValue", or_zero(&target["averageValue"])),
             ("selector", &source["metric"]["selector"]),
         ]),
         "external" => renamed(&[
@@ -449,25 +480,25 @@ fn current_to_v1(metric: &Value) -> Value {
         "object" => renamed(&[
             ("target", &source["describedObject"]),
             ("metricName", &source["metric"]["name"]),
-            ("currentValue", &current["value"]),
+            ("currentValue", or_zero(&current["value"])),
             ("selector", &source["metric"]["selector"]),
             ("averageValue", &current["averageValue"]),
         ]),
         "pods" => renamed(&[
             ("metricName", &source["metric"]["name"]),
-            ("currentAverageValue", &current["averageValue"]),
+            ("currentAverageValue", or_zero(&current["averageValue"])),
             ("selector", &source["metric"]["selector"]),
         ]),
         "external" => renamed(&[
             ("metricName", &source["metric"]["name"]),
             ("metricSelector", &source["metric"]["selector"]),
-            ("currentValue", &current["value"]),
+            ("currentValue", or_zero(&current["value"])),
             ("currentAverageValue", &current["averageValue"]),
         ]),
         _ => renamed(&[
             ("name", &source["name"]),
             ("currentAverageUtilization", &current["averageUtilization"]),
-            ("currentAverageValue", &current["averageValue"]),
+            ("currentAverageValue", or_zero(&current["averageValue"])),
             ("container", &source["container"]),
         ]),
     };

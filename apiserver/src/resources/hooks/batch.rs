@@ -48,34 +48,13 @@ impl Hooks for Job {
     }
 
     fn validate(&self, object: &Value, _request: &Request<'_>, errors: &mut ErrorList) {
-        generated_selector(object, errors);
-        job_spec(&object["spec"], None, &Path::new("spec"), errors);
-        let spec = Path::new("spec");
-        label_selector::validate(&object["spec"]["selector"], &spec.child("selector"), errors);
-        pod_template::selected(
-            &object["spec"]["selector"],
-            &object["spec"]["template"],
-            &spec.child("template"),
-            errors,
-        );
-        let name = object::meta(object, "name");
-        if object["spec"]["completionMode"] == "Indexed" {
-            let last = (int(&object["spec"]["completions"]) - 1).max(0);
-            if names::dns1123_label(&format!("{name}-{last}")).is_some() {
-                let metadata = Path::new("metadata");
-                errors.invalid_str(
-                    &metadata.child("name"),
-                    name,
-                    format!("will not able to create pod with invalid DNS label: {name}-{last}"),
-                );
-            }
-        }
+        rules(object, None, errors);
     }
 
-    fn validate_update(&self, object: &Value, old: &Value, request: &Request<'_>, errors: &mut ErrorList) {
-        self.validate(object, request, errors);
+    fn validate_update(&self, object: &Value, old: &Value, _request: &Request<'_>, errors: &mut ErrorList) {
+        rules(object, Some(old), errors);
         let (at, spec, before) = (Path::new("spec"), &object["spec"], &old["spec"]);
-        job_spec(spec, Some(before), &at, errors);
+        spec_rules(spec, Some(before), errors);
         let indexed = text(&before["completionMode"]) == "Indexed";
         // An indexed job may be scaled as one: parallelism and completions together.
         let completions = at.child("completions");
@@ -155,6 +134,37 @@ impl Hooks for Job {
     }
 }
 
+/// The rules of every job.
+fn rules(object: &Value, old: Option<&Value>, errors: &mut ErrorList) {
+    generated_selector(object, errors);
+    spec_rules(&object["spec"], old.map(|old| &old["spec"]), errors);
+    let name = object::meta(object, "name");
+    if object["spec"]["completionMode"] == "Indexed" {
+        let last = (int(&object["spec"]["completions"]) - 1).max(0);
+        if names::dns1123_label(&format!("{name}-{last}")).is_some() {
+            let metadata = Path::new("metadata");
+            errors.invalid_str(
+                &metadata.child("name"),
+                name,
+                format!("will not able to create pod with invalid DNS label: {name}-{last}"),
+            );
+        }
+    }
+}
+
+/// What upstream asks of a spec, and of a changed one twice.
+fn spec_rules(spec: &Value, old: Option<&Value>, errors: &mut ErrorList) {
+    let at = Path::new("spec");
+    job_spec(spec, old, &at, errors);
+    let selector = &spec["selector"];
+    if selector.is_null() {
+        errors.required(&at.child("selector"), "");
+    } else {
+        label_selector::validate(selector, &at.child("selector"), errors);
+    }
+    pod_template::selected(selector, &spec["template"], &at.child("template"), errors);
+}
+
 /// A job without labels has those of its template.
 fn labels_of_template(job: &mut Value) {
     let unset = object::is_unset(&job["metadata"]["labels"]);
@@ -191,25 +201,25 @@ fn generate_selector(job: &mut Value) {
 /// A generated selector selects by the job's own identity only.
 fn generated_selector(job: &Value, errors: &mut ErrorList) {
     let spec = &job["spec"];
-    if spec["manualSelector"] == Value::Bool(true) {
-        if spec["selector"].is_null() {
-            errors.required(&Path::new("spec").child("selector"), "");
-        }
+    if spec["manualSelector"] == Value::Bool(true) || spec["selector"].is_null() {
         return;
     }
     let root = Path::new("spec");
     let template = root.child("template");
     let metadata = template.child("metadata");
+    let at = metadata.child("labels");
     let (uid, name) = (object::meta(job, "uid"), object::meta(job, "name"));
     let labels = &spec["template"]["metadata"]["labels"];
     for (label, expected) in [
-        ("batch.kubernetes.io/controller-uid", uid),
         ("controller-uid", uid),
-        ("batch.kubernetes.io/job-name", name),
         ("job-name", name),
+        ("batch.kubernetes.io/controller-uid", uid),
+        ("batch.kubernetes.io/job-name", name),
     ] {
-        if labels[label] != expected {
-            errors.invalid(&metadata.child("labels").key(label), labels, format!("must be '{expected}'"));
+        if labels[label].is_null() {
+            errors.required(&at.key(label), format!("must be '{expected}'"));
+        } else if labels[label] != expected {
+            errors.invalid(&at.key(label), labels, format!("must be '{expected}'"));
         }
     }
     let expected = json!({

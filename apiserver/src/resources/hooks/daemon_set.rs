@@ -23,6 +23,15 @@ impl Hooks for DaemonSet {
         set_template_generation(object, template_generation(old) + i64::from(changed));
     }
 
+    fn prepare_for_status_update(&self, object: &mut Value, old: &Value) {
+        object::keep_all_but(object, old, &["status", "metadata"]);
+        set_template_generation(object, template_generation(old));
+    }
+
+    fn annotations_of_fields(&self) -> &'static [&'static str] {
+        &[TEMPLATE_GENERATION]
+    }
+
     fn validate(&self, object: &Value, _request: &Request<'_>, errors: &mut ErrorList) {
         spec(object, None, errors);
     }

@@ -10,6 +10,10 @@ use crate::resources::names;
 pub struct Deployment;
 
 impl Hooks for Deployment {
+    fn annotations_of_fields(&self) -> &'static [&'static str] {
+        &["deprecated.deployment.rollback.revision"]
+    }
+
     fn prepare_for_status_update(&self, object: &mut Value, old: &Value) {
         object::keep_all_but(object, old, &["status", "metadata"]);
         object::set_meta(object, "labels", old["metadata"].get("labels").cloned());

@@ -1,17 +1,17 @@
 //! The text by which a refused change of an immutable spec is shown.
 //!
-//! Source: apimachinery `pkg/util/diff`. Upstream shows its internal form of the objects; this shows the API's.
+//! Source: apimachinery `pkg/util/diff`. Upstream shows its internal form of the objects.
 
-use serde_json::Value;
+use crate::respond;
 
 /// How many equal lines are shown around those that differ.
 const CONTEXT: usize = 3;
 
-/// The lines of two trees' JSON in which they differ, as one hunk of a unified diff.
-pub fn of(old: &Value, new: &Value) -> String {
-    let lines = |value: &Value| -> Vec<String> {
-        let text = serde_json::to_string_pretty(value).unwrap_or_default();
-        text.lines().map(|line| line.replace("  ", " ")).collect()
+/// The lines of two JSON texts in which they differ, as one hunk of a unified diff. The members stay in their order.
+pub fn of(old: &str, new: &str) -> String {
+    let lines = |json: &str| -> Vec<String> {
+        let text = respond::pretty(json);
+        String::from_utf8_lossy(&text).lines().map(|line| line.replace("  ", " ")).collect()
     };
     let (old, new) = (lines(old), lines(new));
     let before = old.iter().zip(&new).take_while(|(a, b)| a == b).count();
@@ -39,13 +39,11 @@ pub fn of(old: &Value, new: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::of;
 
     #[test]
     fn what_differs_is_shown_among_what_does_not() {
-        let text = of(&json!({"a": 1, "b": 2, "c": 3}), &json!({"a": 1, "b": 4, "c": 3}));
+        let text = of(r#"{"a":1,"b":2,"c":3}"#, r#"{"a":1,"b":4,"c":3}"#);
         assert_eq!(text, "@@ -1,5 +1,5 @@\n {\n  \"a\": 1,\n- \"b\": 2,\n+ \"b\": 4,\n  \"c\": 3\n }\n");
     }
 }

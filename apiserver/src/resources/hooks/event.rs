@@ -6,6 +6,7 @@ use super::{Hooks, Request};
 use crate::facts::{Facts, SelectableField};
 use crate::field::{ErrorList, Path};
 use crate::object::{self, int, text};
+use crate::object_meta;
 use crate::resources::names;
 
 pub struct Event {
@@ -56,6 +57,10 @@ impl Hooks for Event {
         }
     }
 
+    fn judges_metadata(&self) -> bool {
+        true
+    }
+
     fn prepare_for_create(&self, _object: &mut Value, _request: &Request<'_>) {}
 
     fn prepare_for_update(&self, _object: &mut Value, _old: &Value, _request: &Request<'_>) {}
@@ -65,6 +70,7 @@ impl Hooks for Event {
         if request.group.is_empty() {
             return;
         }
+        object_meta::validate_named(object, true, &|name, prefix| self.invalid_name(name, prefix), errors);
         series(object, errors);
         if object["eventTime"].is_null() {
             errors.required(&Path::new("eventTime"), "");
@@ -85,6 +91,7 @@ impl Hooks for Event {
         if request.group.is_empty() {
             return;
         }
+        object_meta::validate_change(object, old, errors);
         if !object::same(&object["series"], &old["series"]) {
             series(object, errors);
         }
@@ -96,6 +103,8 @@ impl Hooks for Event {
             "firstTimestamp",
             "lastTimestamp",
             "count",
+            // Twice, as upstream.
+            "reason",
             "type",
             "eventTime",
             "action",
@@ -136,6 +145,7 @@ fn of_both_groups(object: &Value, request: &Request<'_>, errors: &mut ErrorList)
         if !matches {
             mismatch(errors);
         }
+        errors.invalid_strs(&Path::new("namespace"), own, names::dns1123_subdomain(own));
         return;
     }
     if involved.is_empty() && !matches!(own, "default" | "kube-system") {
@@ -156,6 +166,7 @@ fn of_both_groups(object: &Value, request: &Request<'_>, errors: &mut ErrorList)
             errors.invalid_str(&Path::new(field), "", format!("can have at most {most} characters"));
         }
     }
+    errors.invalid_strs(&Path::new("namespace"), own, names::dns1123_subdomain(own));
 }
 
 fn series(object: &Value, errors: &mut ErrorList) {

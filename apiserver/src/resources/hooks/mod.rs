@@ -77,10 +77,26 @@ pub trait Hooks: Send + Sync + 'static {
     }
 
     /// What happens to an object at the first request to delete it, where that is not what happens to all; whether
-    /// it did.
-    fn begin_deletion(&self, _object: &mut Value) -> bool {
+    /// it did. `finalizers` are those that the object shall have by the request's propagation policy.
+    fn begin_deletion(&self, _object: &mut Value, _finalizers: &[String]) -> bool {
         false
     }
+
+    /// Whether the rules of metadata are among those of [`Hooks::validate`], or are only asked after them. Those of
+    /// most kinds come first.
+    fn judges_metadata(&self) -> bool {
+        false
+    }
+
+    /// Annotations that stand for fields of an older form of the kind: an object answered by its metadata alone is
+    /// without them.
+    fn annotations_of_fields(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// What becomes of a decoded object of the request's version on its way through the one form that upstream has
+    /// for all versions of the kind.
+    fn settle(&self, _object: &mut Value, _api_version: &str) {}
 
     /// Fields that field selectors may name besides `metadata.name` and `metadata.namespace`.
     fn selectable_fields(&self) -> &[SelectableField] {

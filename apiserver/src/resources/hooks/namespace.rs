@@ -11,6 +11,14 @@ use crate::resources::names;
 pub struct Namespace;
 
 impl Hooks for Namespace {
+    fn begin_deletion(&self, object: &mut Value, finalizers: &[String]) -> bool {
+        // No grace period is counted: the namespace goes when it is empty.
+        object::set_meta(object, "deletionTimestamp", Some(object::now()));
+        object["status"]["phase"] = "Terminating".into();
+        object::set_meta(object, "finalizers", (!finalizers.is_empty()).then(|| finalizers.into()));
+        true
+    }
+
     fn selectable_fields(&self) -> &'static [SelectableField] {
         const FIELDS: &[SelectableField] = &[SelectableField::new("status.phase", "")];
         FIELDS

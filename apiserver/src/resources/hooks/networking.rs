@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Hooks, Request, label_selector, pod_spec, warnings};
 use crate::field::{ErrorList, Path, structure};
+use crate::internal_form;
 use crate::object::{self, int, items, text};
 use crate::resources::names;
 
@@ -436,8 +437,11 @@ impl Hooks for IpAddress {
     }
 
     fn validate_update(&self, object: &Value, old: &Value, _request: &Request<'_>, errors: &mut ErrorList) {
-        let spec = Path::new("spec");
-        errors.immutable(&spec.child("parentRef"), &object["spec"]["parentRef"], &old["spec"]["parentRef"]);
+        let (spec, parent) = (Path::new("spec"), &object["spec"]["parentRef"]);
+        if !object::same(parent, &old["spec"]["parentRef"]) {
+            let shown = internal_form::of("networking.k8s.io", "v1", "IPAddress", &["spec", "parentRef"], parent);
+            errors.invalid_structure(&spec.child("parentRef"), shown, "field is immutable");
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::{Hooks, Request, pod_spec, warnings};
 use crate::facts::SelectableField;
 use crate::field::{ErrorList, Path};
+use crate::internal_form;
 use crate::object::{self, entries, int, items, text};
 
 pub struct Pod;
@@ -268,7 +269,8 @@ fn update(object: &Value, old: &Value, errors: &mut ErrorList) {
         narrowed(&mut munged, before, &at, errors);
     }
     if !object::same(&munged, before) {
-        errors.forbidden(&at, format!("pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)\n{}", super::difference::of(before, &munged)));
+        let shown = |spec: &Value| internal_form::of("", "v1", "Pod", &["spec"], spec);
+        errors.forbidden(&at, format!("pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)\n{}", super::difference::of(&shown(before), &shown(&munged))));
     }
 }
 

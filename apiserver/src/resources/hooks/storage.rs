@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::{Hooks, Request, label_selector, pod_spec, volume, warnings};
 use crate::field::{ErrorList, Path, structure};
+use crate::internal_form;
 use crate::object::{self, int, items, text};
 use crate::resources::names;
 
@@ -174,7 +175,8 @@ impl Hooks for VolumeAttachment {
     fn validate_update(&self, object: &Value, old: &Value, request: &Request<'_>, errors: &mut ErrorList) {
         self.validate(object, request, errors);
         if !object::same(&object["spec"], &old["spec"]) {
-            errors.invalid(&Path::new("spec"), &object["spec"], "field is immutable");
+            let shown = internal_form::of("storage.k8s.io", "v1", "VolumeAttachment", &["spec"], &object["spec"]);
+            errors.invalid_structure(&Path::new("spec"), shown, "field is immutable");
         }
     }
 

@@ -210,7 +210,7 @@ fn autoscalers_keep_in_annotations_what_version_one_has_no_field_for() {
             ],
             "behavior": {"scaleDown": {"stabilizationWindowSeconds": 30, "policies": [{"type": "Pods", "value": 1, "periodSeconds": 5}]}},
         },
-        "status": {"currentMetrics": [{"type": "Resource", "resource": {"name": "cpu", "current": {"averageUtilization": 7}}}]},
+        "status": {"currentMetrics": [{"type": "Resource", "resource": {"name": "cpu", "current": {"averageUtilization": 7, "averageValue": "0"}}}]},
     });
     let mut object = original.clone();
     hooks.convert(&mut object, "autoscaling/v2", "autoscaling/v1");

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Hooks, Request, difference, label_selector, pod_spec, volume_source, warnings};
 use crate::field::{ErrorList, Path};
+use crate::internal_form;
 use crate::object::{self, entries, items, text};
 use crate::resources::names;
 
@@ -76,8 +77,9 @@ impl Hooks for PersistentVolume {
         };
         let (now, was) = (sources(object), sources(old));
         if !object::same(&now, &was) {
-            let detail =
-                format!("spec.persistentvolumesource is immutable after creation\n{}", difference::of(&was, &now));
+            let shown = |sources: &Value| internal_form::of("", "v1", "PersistentVolume", &["spec", ""], sources);
+            let change = difference::of(&shown(&was), &shown(&now));
+            let detail = format!("spec.persistentvolumesource is immutable after creation\n{change}");
             errors.forbidden(&spec.child("persistentvolumesource"), detail);
         }
         errors.immutable(&Path::new("volumeMode"), &object["spec"]["volumeMode"], &old["spec"]["volumeMode"]);
@@ -371,9 +373,10 @@ impl Hooks for PersistentVolumeClaim {
             }
         }
         if !object::same(&now, &was) {
+            let shown = |spec: &Value| internal_form::of("", "v1", "PersistentVolumeClaim", &["spec"], spec);
             let detail = format!(
                 "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims\n{}",
-                difference::of(&was, &now)
+                difference::of(&shown(&was), &shown(&now))
             );
             errors.forbidden(&at, detail);
         }

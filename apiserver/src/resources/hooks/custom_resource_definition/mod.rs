@@ -20,7 +20,7 @@ pub struct CustomResourceDefinition;
 
 impl Hooks for CustomResourceDefinition {
     /// A definition goes once its objects are gone.
-    fn begin_deletion(&self, object: &mut Value) -> bool {
+    fn begin_deletion(&self, object: &mut Value, _finalizers: &[String]) -> bool {
         conditions::begin_deletion(object);
         true
     }

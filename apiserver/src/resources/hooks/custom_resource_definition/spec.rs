@@ -6,6 +6,7 @@ use super::{cel_rules, defaults, open_api, structural};
 use crate::apiextensions::conditions::is_true;
 use crate::apiextensions::schema_conditions::{Approval, approval, is_protected};
 use crate::field::{ErrorList, Path};
+use crate::internal_form;
 use crate::object::{items, text};
 use crate::resources::names;
 
@@ -89,11 +90,17 @@ fn validate_spec(spec: &Value, path: &Path<'_>, errors: &mut ErrorList) {
     unique.sort_unstable();
     unique.dedup();
     if unique.len() != seen.len() {
-        errors.invalid(&versions_path, &spec["versions"], "must contain unique version names");
+        errors.invalid_structure(&versions_path, shown_versions(spec), "must contain unique version names");
     }
     if versions.iter().filter(|version| version["storage"] == true).count() != 1 {
         let why = "must have exactly one version marked as storage version";
-        errors.invalid(&versions_path, &spec["versions"], why);
+        errors.invalid_structure(&versions_path, shown_versions(spec), why);
+    }
+    // The first version stands in a field of its own, too.
+    if let Some(first) = seen.first()
+        && let Some(problem) = dns1035_label(first)
+    {
+        errors.invalid_str(&path.child("version"), first, problem);
     }
     let names_path = path.child("names");
     for field in ["plural", "singular", "kind", "listKind"] {
@@ -434,7 +441,7 @@ fn immutable(crd: &Value, old: &Value, path: &Path<'_>, errors: &mut ErrorList) 
 
 fn stored_versions(stored: &Value, versions: &Value, path: &Path<'_>, errors: &mut ErrorList) {
     if items(stored).is_empty() {
-        errors.invalid(path, &json!(items(stored)), "must have at least one stored version");
+        errors.invalid(path, &Value::Null, "must have at least one stored version");
         return;
     }
     for version in items(versions).iter().filter(|version| version["storage"] == true) {
@@ -472,4 +479,10 @@ fn api_approval(crd: &Value, old: Option<&Value>, errors: &mut ErrorList) {
             errors.invalid(&at, &crd["metadata"]["annotations"]["api-approved.kubernetes.io"], why);
         }
     }
+}
+
+/// The versions as upstream's messages show them.
+fn shown_versions(spec: &Value) -> String {
+    let versions = json!(items(&spec["versions"]));
+    internal_form::of("apiextensions.k8s.io", "v1", "CustomResourceDefinition", &["spec", "versions"], &versions)
 }

@@ -147,6 +147,8 @@ fn value_validation(
     }
     let expression = text(&schema["pattern"]);
     if let Err(why) = pattern(expression) {
+        // What upstream's library says of the commonest mistake.
+        let why = why.replace("unclosed group", "missing closing )");
         let why = format!("must be a valid regular expression, but isn't: {why}");
         errors.invalid_str(&path.child("pattern"), expression, why);
     }

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::{Hooks, Request};
 use crate::facts::SelectableField;
 use crate::field::{ErrorList, Path};
+use crate::internal_form;
 use crate::object::{self, entries, items, text};
 use crate::object_meta;
 use crate::resources::names;
@@ -67,7 +68,7 @@ impl Hooks for ResourceClaim {
     }
 
     fn validate_update(&self, object: &Value, old: &Value, _request: &Request<'_>, errors: &mut ErrorList) {
-        errors.immutable(&Path::new("spec"), &object["spec"], &old["spec"]);
+        spec_is_kept("ResourceClaim", object, old, errors);
     }
 
     fn validate_status_update(&self, object: &Value, old: &Value, errors: &mut ErrorList) {
@@ -89,7 +90,7 @@ impl Hooks for ResourceClaimTemplate {
     }
 
     fn validate_update(&self, object: &Value, old: &Value, _request: &Request<'_>, errors: &mut ErrorList) {
-        errors.immutable(&Path::new("spec"), &object["spec"], &old["spec"]);
+        spec_is_kept("ResourceClaimTemplate", object, old, errors);
     }
 
     fn returns_deleted_object(&self) -> bool {
@@ -305,4 +306,12 @@ fn binding_conditions(object: &Value, at: &Path<'_>, errors: &mut ErrorList) {
 /// Keys of a map in order.
 fn keys(map: &Value) -> impl Iterator<Item = &str> {
     entries(map).map(|(key, _)| key)
+}
+
+/// The rule that a spec never changes.
+fn spec_is_kept(kind: &str, object: &Value, old: &Value, errors: &mut ErrorList) {
+    if !object::same(&object["spec"], &old["spec"]) {
+        let shown = internal_form::of("resource.k8s.io", "v1", kind, &["spec"], &object["spec"]);
+        errors.invalid_structure(&Path::new("spec"), shown, "field is immutable");
+    }
 }
