@@ -93,7 +93,7 @@ fn answers(flags: &Flags, program: &Path, tools: &Tools, wanted: &[Walk]) -> Res
     let server = Server::start(program, &keys, &etcd, &scratch.path().join("server"), &tools.kubectl)?;
     // kubectl asks for the old documents where the new ones are made too slowly.
     for path in ["/openapi/v3", "/openapi/v2"] {
-        server.raw(&tools.kubectl, path)?;
+        (0..5).find_map(|_| server.raw(&tools.kubectl, path).ok()).with_context(|| format!("no {path}"))?;
     }
     let manifests = flags.directory.join("manifests");
     std::thread::scope(|scope| {
