@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::{CommandFactory, Parser};
 use controllers_component_base::flags;
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 
 mod accepted;
 mod identity;
@@ -149,9 +149,9 @@ pub struct Flags {
     /// How long its answers are remembered.
     #[arg(long, default_value = "2m0s", value_parser = flags::duration)]
     pub authentication_token_webhook_cache_ttl: Duration,
-    /// Addresses of services.
-    #[arg(long, default_value = "10.0.0.0/24")]
-    pub service_cluster_ip_range: Ipv4Net,
+    /// Addresses of services: a range, or two of different families, comma separated.
+    #[arg(long, default_value = "10.0.0.0/24", value_parser = service_ranges)]
+    pub service_cluster_ip_range: Box<[IpNet]>,
     /// Ports of services on nodes.
     #[arg(long, default_value = "30000-32767", value_parser = port_range)]
     pub service_node_port_range: (u16, u16),
@@ -300,6 +300,23 @@ fn feature_gates(text: &str) -> Result<String, String> {
     crate::feature_gates::check(text).map(|()| text.to_owned())
 }
 
+fn service_ranges(text: &str) -> Result<Box<[IpNet]>, String> {
+    let ranges = text.split(',').map(|range| range.trim().parse::<IpNet>().map(|range| range.trunc()));
+    let ranges: Box<[IpNet]> = ranges.collect::<Result<_, _>>().map_err(|_| "is not a valid cidr")?;
+    if let Some(wide) = ranges.iter().find(|range| range.addr().is_ipv6() && range.prefix_len() < 64) {
+        return Err(format!("shortest allowed prefix length for service CIDR is 64, got {}", wide.prefix_len()));
+    }
+    match *ranges {
+        [_] => Ok(ranges),
+        [one, other] if one.addr().is_ipv4() != other.addr().is_ipv4() => Ok(ranges),
+        [_, _] => {
+            Err("--service-cluster-ip-range[0] and --service-cluster-ip-range[1] must be of different IP family"
+                .to_owned())
+        }
+        _ => Err("--service-cluster-ip-range must not contain more than two entries".to_owned()),
+    }
+}
+
 fn port_range(text: &str) -> Result<(u16, u16), String> {
     let invalid = || format!("unable to parse port range: {text}");
     let (low, high) = text.split_once('-').ok_or_else(invalid)?;
@@ -315,6 +332,10 @@ mod tests {
     #[test]
     fn flags_read_as_upstream_reads_them() {
         assert_eq!(port_range("30000-32767"), Ok((30000, 32767)));
+        assert_eq!(service_ranges("10.0.0.7/24, fd00::/112").unwrap()[0].to_string(), "10.0.0.0/24");
+        for wrong in ["", "10.0.0.0", "10.0.0.0/24,10.1.0.0/24", "fd00::/48", "10.0.0.0/24,fd00::/64,fd01::/64"] {
+            assert!(service_ranges(wrong).is_err(), "{wrong}");
+        }
         let flags = Flags::try_parse_from(["kube-apiserver", "--etcd-servers=a,b", "--anonymous-auth=false"]).unwrap();
         assert_eq!(flags.etcd_servers, ["a", "b"]);
         assert!(!flags.anonymous_auth);

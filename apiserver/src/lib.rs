@@ -32,6 +32,7 @@ mod negotiate;
 mod object;
 mod object_meta;
 mod openapi;
+mod own_objects;
 mod printers;
 mod request;
 mod resources;

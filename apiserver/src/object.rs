@@ -49,14 +49,15 @@ pub fn keep_meta(object: &mut Value, old: &Value) {
 
 /// Whether top-level fields other than those named differ.
 pub fn differs_but(object: &Value, old: &Value, but: &[&str]) -> bool {
-    let rest = |value: &Value| {
-        let fields = value.as_object().into_iter().flatten();
-        fields
-            .filter(|(name, value)| !but.contains(&name.as_str()) && !value.is_null())
-            .map(|(name, value)| (name.clone(), value.clone()))
-            .collect::<Map<_, _>>()
+    let differs = |one: &Value, other: &Value| {
+        entries(one).any(|(name, value)| !but.contains(&name) && !same(value, &other[name]))
     };
-    !same(&Value::Object(rest(object)), &Value::Object(rest(old)))
+    differs(object, old) || differs(old, object)
+}
+
+/// Whether two objects have the same members, but for those named.
+pub fn equal_but(a: &Value, b: &Value, but: &[&str]) -> bool {
+    entries(a).filter(|(name, _)| !but.contains(name)).eq(entries(b).filter(|(name, _)| !but.contains(name)))
 }
 
 /// Whether two trees mean the same: a field that is absent, null, empty, zero or false is one thing.

@@ -713,8 +713,10 @@ impl Target {
     /// An object that fulfils the rules as it is stored.
     pub fn stored<'a>(&'a self, server: &'a Server, object: &'a Value) -> BoxFuture<'a, Result<Cow<'a, Value>>> {
         match self.custom() {
-            Some(custom) => Box::pin(custom.to_storage_version(server, object.clone()).map_ok(Cow::Owned)),
-            None => Box::pin(future::ready(Ok(Cow::Borrowed(object)))),
+            Some(custom) if !self.is_storage_version() => {
+                Box::pin(custom.to_storage_version(server, object.clone()).map_ok(Cow::Owned))
+            }
+            _ => Box::pin(future::ready(Ok(Cow::Borrowed(object)))),
         }
     }
 

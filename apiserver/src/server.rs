@@ -119,8 +119,10 @@ impl Server {
             order.push(Arc::clone(&entry));
             served.insert(key, entry);
         }
-        let service_ranges =
-            ServiceRanges { addresses: flags.service_cluster_ip_range, node_ports: flags.service_node_port_range };
+        let service_ranges = ServiceRanges {
+            addresses: flags.service_cluster_ip_range.clone(),
+            node_ports: flags.service_node_port_range,
+        };
         Ok(Arc::new(Server {
             options: Options {
                 min_request_timeout: Duration::from_secs(flags.min_request_timeout),

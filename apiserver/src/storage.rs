@@ -219,11 +219,8 @@ impl Format {
     /// The stored bytes of an object: no resourceVersion, no selfLink.
     pub fn encode(&self, object: &Value) -> Bytes {
         if self.hooks.custom().is_some() {
-            let mut stored = object.clone();
-            object::set_meta(&mut stored, "resourceVersion", None);
-            object::set_meta(&mut stored, "selfLink", None);
             let mut out = Vec::with_capacity(512);
-            json::encode_untyped(&stored, &mut out);
+            json::encode_stored(object, &mut out);
             out.push(b'\n');
             return out.into();
         }

@@ -48,6 +48,7 @@ mod replication;
 mod resourcequota;
 mod root_ca_certificate_publisher;
 mod serviceaccount;
+mod servicecidrs;
 mod statefulset;
 mod storageprotection;
 mod tainteviction;
@@ -82,6 +83,7 @@ const CONTROLLERS: &[Controller] = &[
     replication::CONTROLLER,
     resourcequota::CONTROLLER,
     root_ca_certificate_publisher::CONTROLLER,
+    servicecidrs::CONTROLLER,
     serviceaccount::CONTROLLER,
     statefulset::CONTROLLER,
     tainteviction::CONTROLLER,

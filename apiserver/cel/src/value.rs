@@ -7,6 +7,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use apiserver_schema::json::go_type;
 use serde_json::Value as Json;
 
 use crate::decl_type::{DeclType, Format, ListType, Shape};
@@ -423,19 +424,6 @@ fn formatted<'a>(format: Format, text: &'a str) -> Evaluated<'a> {
                 Err(_) => Err(EvalError::new(format!("Invalid byte formatted string {text}"))),
             }
         }
-    }
-}
-
-/// The Go type that upstream names when a value is not of the kind that the schema says.
-fn go_type(json: &Json) -> &'static str {
-    match json {
-        Json::Null => "<nil>",
-        Json::Bool(_) => "bool",
-        Json::Number(number) if number.as_i64().is_some() => "int64",
-        Json::Number(_) => "float64",
-        Json::String(_) => "string",
-        Json::Array(_) => "[]interface {}",
-        Json::Object(_) => "map[string]interface {}",
     }
 }
 

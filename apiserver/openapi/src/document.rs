@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
+use std::sync::OnceLock;
 
 use bytes::Bytes;
 use flate2::Compression;
@@ -11,7 +12,7 @@ use sha2::{Digest, Sha512};
 
 use crate::definitions::{Definitions, Flavour};
 use crate::operation::{Operation, path_item};
-use crate::protobuf;
+use crate::protobuf::{self, v2, v3};
 
 /// The release whose API this is.
 const RELEASE: &str = "1.36";
@@ -23,6 +24,23 @@ pub struct Document {
     pub etag: String,
     pub gzip: Bytes,
     pub modified: jiff::Timestamp,
+    protobuf: OnceLock<Bytes>,
+}
+
+impl Document {
+    /// A document of v3 in protobuf, compressed; made when first asked for.
+    ///
+    /// # Errors
+    /// The document is not one of v3.
+    pub fn v3_protobuf(&self) -> io::Result<Bytes> {
+        if let Some(made) = self.protobuf.get() {
+            return Ok(made.clone());
+        }
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::new(5));
+        encoder.write_all(&v3::document(&crate::documents::parse(self)?))?;
+        let made = Bytes::from(encoder.finish()?);
+        Ok(self.protobuf.get_or_init(|| made).clone())
+    }
 }
 
 /// The paths of a document with their operations.
@@ -77,19 +95,19 @@ pub fn write(paths: Paths, definitions: &Definitions<'_>) -> io::Result<Document
 pub fn write_protobuf(mut paths: Paths, definitions: &Definitions<'_>) -> io::Result<Document> {
     paths.sort_by(|a, b| a.0.cmp(&b.0));
     let mut references = BTreeSet::new();
-    let mut out = protobuf::head(&info(), &token());
+    let mut out = v2::head(&info(), &token());
     let mut part = Vec::new();
     for (path, operations) in &paths {
-        part.extend(protobuf::path(path, &path_item(operations, definitions.flavour, &mut references)));
+        part.extend(v2::path(path, &path_item(operations, definitions.flavour, &mut references)));
     }
-    protobuf::message(protobuf::document::PATHS, &part, &mut out);
+    protobuf::message(v2::document::PATHS, &part, &mut out);
     part.clear();
     for name in definitions.closure(references) {
         if let Some(schema) = definitions.schema(&name) {
-            part.extend(protobuf::definition(&name, &schema));
+            part.extend(v2::definition(&name, &schema));
         }
     }
-    protobuf::message(protobuf::document::DEFINITIONS, &part, &mut out);
+    protobuf::message(v2::document::DEFINITIONS, &part, &mut out);
     let mut sink = Sink::new();
     sink.write_all(&out)?;
     sink.finish()
@@ -146,7 +164,12 @@ impl Sink {
 
     fn finish(self) -> io::Result<Document> {
         let etag = self.digest.finalize().iter().map(|byte| format!("{byte:02X}")).collect();
-        Ok(Document { etag, gzip: self.encoder.finish()?.into(), modified: jiff::Timestamp::now() })
+        Ok(Document {
+            etag,
+            gzip: self.encoder.finish()?.into(),
+            modified: jiff::Timestamp::now(),
+            protobuf: OnceLock::new(),
+        })
     }
 }
 

@@ -216,9 +216,14 @@ pub fn versioned_url(name: &str, etag: &str) -> String {
 /// # Errors
 /// The document is not what was compressed.
 pub fn unpack(document: &Document) -> io::Result<Vec<u8>> {
-    let mut json = Vec::new();
-    io::Read::read_to_end(&mut flate2::read::GzDecoder::new(document.gzip.as_ref()), &mut json)?;
-    Ok(json)
+    inflate(&document.gzip)
+}
+
+/// What was compressed.
+pub(crate) fn inflate(gzip: &[u8]) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    io::Read::read_to_end(&mut flate2::read::GzDecoder::new(gzip), &mut content)?;
+    Ok(content)
 }
 
 /// The JSON of a document as a tree.

@@ -13,12 +13,15 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
 use crate::custom::CustomDocuments;
 use crate::document::Document;
-use crate::documents::{Documents, unpack, versioned_url};
+use crate::documents::{Documents, inflate, versioned_url};
 
 const JSON: &str = "application/json";
 const PROTOBUF_V2: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
 /// What clients call [`PROTOBUF_V2`].
 const PROTOBUF_V2_OLD: &str = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+const PROTOBUF_V3: &str = "application/com.github.proto-openapi.spec.v3.v1.0+protobuf";
+/// What clients call [`PROTOBUF_V3`].
+const PROTOBUF_V3_OLD: &str = "application/com.github.proto-openapi.spec.v3@v1.0+protobuf";
 
 impl Documents {
     /// Answers `GET` of a path below `/openapi`; `None` where nothing is served. `hash` is the query's parameter, by
@@ -41,15 +44,15 @@ impl Documents {
                     Some(index) => index,
                     None => self.index()?,
                 };
-                return serve(&index, JSON, headers).map(Some);
+                return serve(&index, &index.gzip, JSON, headers).map(Some);
             }
             Some(below) => below,
             None => return Ok(None),
         };
         let Some(name) = below.strip_prefix("v3/") else { return Ok(None) };
-        if accepted(headers, &[JSON]).is_none() {
+        let Some(accepted) = accepted(headers, &[JSON, PROTOBUF_V3, PROTOBUF_V3_OLD]) else {
             return Ok(Some(not_acceptable()));
-        }
+        };
         let document = match self.v3(name)? {
             Some(document) => document,
             None => match custom.v3(name)? {
@@ -57,10 +60,13 @@ impl Documents {
                 None => return Ok(None),
             },
         };
+        // Both forms are the same document: they share the hash, which is that of the JSON form.
+        let (media_type, gzip) =
+            if accepted == JSON { (JSON, document.gzip.clone()) } else { (PROTOBUF_V3, document.v3_protobuf()?) };
         match hash.filter(|hash| !hash.is_empty()) {
-            None => serve(&document, JSON, headers).map(Some),
+            None => serve(&document, &gzip, media_type, headers).map(Some),
             Some(hash) if hash == document.etag => {
-                let mut response = serve(&document, JSON, headers)?;
+                let mut response = serve(&document, &gzip, media_type, headers)?;
                 let year = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(365 * 24);
                 put(&mut response, CACHE_CONTROL, "public, immutable");
                 put(&mut response, EXPIRES, &http_date(year));
@@ -70,7 +76,7 @@ impl Documents {
                 let mut response = Response::new(Bytes::new());
                 *response.status_mut() = StatusCode::MOVED_PERMANENTLY;
                 put(&mut response, LOCATION, &versioned_url(name, &document.etag));
-                put(&mut response, CONTENT_TYPE, JSON);
+                put(&mut response, CONTENT_TYPE, media_type);
                 put(&mut response, VARY, "Accept");
                 put(&mut response, ETAG, &quoted(&document.etag));
                 Ok(Some(response))
@@ -88,11 +94,11 @@ impl Documents {
             None if protobuf => self.v2_protobuf()?,
             None => self.v2()?,
         };
-        serve(&document, if protobuf { PROTOBUF_V2 } else { JSON }, headers)
+        serve(&document, &document.gzip, if protobuf { PROTOBUF_V2 } else { JSON }, headers)
     }
 }
 
-fn serve(document: &Document, media_type: &str, headers: &HeaderMap) -> io::Result<Response<Bytes>> {
+fn serve(document: &Document, gzip: &Bytes, media_type: &str, headers: &HeaderMap) -> io::Result<Response<Bytes>> {
     let tag = quoted(&document.etag);
     let known = headers.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok()).is_some_and(|known| {
         known.split(',').map(str::trim).any(|known| known == "*" || known.trim_start_matches("W/") == tag)
@@ -108,9 +114,9 @@ fn serve(document: &Document, media_type: &str, headers: &HeaderMap) -> io::Resu
     put(&mut response, CONTENT_TYPE, media_type);
     if accepts_gzip(headers) {
         put(&mut response, CONTENT_ENCODING, "gzip");
-        *response.body_mut() = document.gzip.clone();
+        *response.body_mut() = gzip.clone();
     } else {
-        *response.body_mut() = unpack(document)?.into();
+        *response.body_mut() = inflate(gzip)?.into();
     }
     Ok(response)
 }

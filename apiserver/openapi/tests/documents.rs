@@ -1,5 +1,6 @@
 //! The documents of a small table: pinned schemas, and the answers to requests.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use apiserver_openapi::{CustomDocuments, Document, Documents, Resource, Subresource, parse};
@@ -189,8 +190,50 @@ fn the_accept_header_chooses_the_form() {
     // Field 1, `swagger`.
     assert_eq!(&protobuf.body()[..5], b"\x0a\x032.0");
     assert_eq!(answer("/openapi/v2", "text/html", "").status(), StatusCode::NOT_ACCEPTABLE);
-    assert_eq!(
-        answer("/openapi/v3/api/v1", "application/com.github.proto-openapi.spec.v3@v1.0+protobuf", "").status(),
-        StatusCode::NOT_ACCEPTABLE
-    );
+    let protobuf = answer("/openapi/v3/apis/apps/v1", "application/com.github.proto-openapi.spec.v3@v1.0+protobuf", "");
+    assert_eq!(protobuf.headers()["content-type"], "application/com.github.proto-openapi.spec.v3.v1.0+protobuf");
+    // Both forms go by one hash.
+    assert_eq!(protobuf.headers()["etag"], answer("/openapi/v3/apis/apps/v1", "*/*", "").headers()["etag"]);
+    let document = fields(protobuf.body());
+    assert_eq!(document[&1], [b"3.0.0"]);
+    let names = |fields: &[&[u8]]| -> Vec<String> {
+        fields.iter().map(|entry| String::from_utf8(self::fields(entry)[&1][0].to_vec()).unwrap()).collect()
+    };
+    let components = fields(document[&5][0]);
+    let schemas = fields(components[&1][0]);
+    assert!(names(&schemas[&1]).contains(&"io.k8s.api.apps.v1.Deployment".to_owned()));
+    let paths = fields(document[&4][0]);
+    assert!(names(&paths[&1]).contains(&"/apis/apps/v1/namespaces/{namespace}/deployments/{name}/scale".to_owned()));
+    assert_eq!(answer("/openapi/v3/api/v1", "text/html", "").status(), StatusCode::NOT_ACCEPTABLE);
+}
+
+/// The fields of a message that have lengths, by their numbers.
+fn fields(message: &[u8]) -> BTreeMap<u64, Vec<&[u8]>> {
+    let (mut rest, mut found) = (message, BTreeMap::<u64, Vec<&[u8]>>::new());
+    let varint = |rest: &mut &[u8]| {
+        let mut value = 0;
+        for shift in (0..).step_by(7) {
+            let byte = rest[0];
+            *rest = &rest[1..];
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                break;
+            }
+        }
+        value
+    };
+    while !rest.is_empty() {
+        let tag = varint(&mut rest);
+        match tag & 7 {
+            0 => drop(varint(&mut rest)),
+            1 => rest = &rest[8..],
+            2 => {
+                let length = varint(&mut rest) as usize;
+                found.entry(tag >> 3).or_default().push(&rest[..length]);
+                rest = &rest[length..];
+            }
+            other => panic!("wire type {other}"),
+        }
+    }
+    found
 }

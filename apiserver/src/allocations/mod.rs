@@ -7,9 +7,12 @@ use crate::context::{Context, Target};
 use crate::server::Server;
 use crate::status::Result;
 
+pub mod addresses;
 mod bitmap;
 mod ip_families;
 mod node_ports;
+pub mod range;
+mod repair;
 mod service;
 mod service_ports;
 

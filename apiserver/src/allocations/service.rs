@@ -1,41 +1,38 @@
-//! Cluster addresses and node ports of services.
+//! What a service takes when it is written and gives back when it goes: cluster addresses and node ports.
 //!
-//! An address is taken by creating the `IPAddress` object of its name, which only one writer can do; upstream
-//! does the same (KEP-1880). A node port is free when no service has it.
+//! Source: `pkg/registry/core/service/storage/alloc.go`.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
-use ipnet::Ipv4Net;
-use rand::Rng;
+use ipnet::IpNet;
 use serde_json::{Value, json};
 
-use super::Transaction;
-use super::ip_families;
 use super::node_ports::NodePorts;
-use super::service_ports;
-use crate::bootstrap;
+use super::range::Range;
+use super::{Transaction, addresses, ip_families, repair, service_ports};
 use crate::field::{ErrorList, Path};
-use crate::object;
+use crate::object::{self, items, text};
 use crate::server::Server;
 use crate::status::{Result, Status};
-use crate::storage::{Created, Replaced};
-
-/// The families of which the cluster has addresses for services.
-const FAMILIES: &[&str] = &["IPv4"];
 
 /// Where the addresses and ports of services come from.
 #[derive(Clone, Debug)]
 pub struct ServiceRanges {
-    /// `--service-cluster-ip-range`.
-    pub addresses: Ipv4Net,
+    /// `--service-cluster-ip-range`: one or two, of two families; the first is the default family's.
+    pub addresses: Box<[IpNet]>,
     /// `--service-node-port-range`, both ends included.
     pub node_ports: (u16, u16),
 }
 
 impl ServiceRanges {
     /// The first address, which is the API server's own service's.
-    pub fn first_address(&self) -> Ipv4Addr {
-        Ipv4Addr::from_bits(self.addresses.network().to_bits() + 1)
+    pub fn first_address(&self) -> Option<IpAddr> {
+        self.addresses.first().map(|range| Range(*range).first())
+    }
+
+    /// The families that the cluster has, `IPv4` or `IPv6`, the default one first.
+    fn families(&self) -> Vec<&'static str> {
+        self.addresses.iter().map(|range| Range(*range).family()).collect()
     }
 }
 
@@ -60,7 +57,11 @@ impl Services {
     pub async fn give_back(&self, server: &Server, taken: Vec<Taken>) {
         for taken in taken {
             match taken {
-                Taken::Address(address) => free_address(server, &address).await,
+                Taken::Address(address) => {
+                    if let Err(status) = addresses::free(server, &address).await {
+                        tracing::warn!(address, error = status.message, "an address was not freed; the repair will");
+                    }
+                }
                 Taken::Ports(ports) => {
                     if let Err(status) = self.node_ports.release(&*server.store, &ports).await {
                         tracing::warn!(?ports, error = status.message, "node ports were not freed; the repair will");
@@ -79,7 +80,8 @@ impl Services {
             return Ok(());
         }
         let mut errors = ErrorList::default();
-        let address = Ipv4Addr::from_bits(self.ranges.first_address().to_bits() + 1);
+        let Some(range) = self.ranges.addresses.first() else { return Ok(()) };
+        let address = Range(*range).address(2);
         errors.invalid(
             &Path::new("spec").child("clusterIPs"),
             &json!([""]),
@@ -125,14 +127,14 @@ impl Services {
                 remove(&mut service["spec"], field);
             }
             if !dry_run {
-                transaction.freed.extend(old.and_then(address_of).map(Taken::Address));
+                transaction.freed.extend(old.into_iter().flat_map(addresses_of).map(Taken::Address));
             }
         } else {
-            let errors = ip_families::fill(service, old, FAMILIES);
+            let errors = ip_families::fill(service, old, &self.ranges.families());
             if !errors.is_empty() {
                 return Err(Status::invalid("", "Service", object::meta(service, "name"), &errors));
             }
-            self.address(server, service, old, dry_run, transaction).await?;
+            self.addresses(server, service, old, dry_run, transaction).await?;
         }
         let ports = self.node_ports.assign(&*server.store, service, old, dry_run).await?;
         transaction.taken.push(Taken::Ports(ports.taken));
@@ -140,7 +142,8 @@ impl Services {
         Ok(())
     }
 
-    async fn address(
+    /// An address of each family of the service: those that it had, those that the client chose, or any.
+    async fn addresses(
         &self,
         server: &Server,
         service: &mut Value,
@@ -148,99 +151,59 @@ impl Services {
         dry_run: bool,
         transaction: &mut Transaction,
     ) -> Result<()> {
-        let given = service["spec"]["clusterIP"].as_str().unwrap_or_default().to_owned();
-        let given = if given.is_empty() {
-            service["spec"]["clusterIPs"][0].as_str().unwrap_or_default().to_owned()
-        } else {
-            given
+        let mut given: Vec<String> =
+            items(&service["spec"]["clusterIPs"]).iter().map(|one| text(one).to_owned()).collect();
+        let first = text(&service["spec"]["clusterIP"]);
+        if !first.is_empty() {
+            given.splice(..given.len().min(1), [first.to_owned()]);
+        }
+        if given.first().is_some_and(|first| first == "None") {
+            return set_addresses(service, vec!["None".to_owned()]);
+        }
+        let had: Vec<String> = old.into_iter().flat_map(addresses_of).collect();
+        let families: Vec<String> =
+            items(&service["spec"]["ipFamilies"]).iter().map(|family| text(family).to_owned()).collect();
+        given.resize(families.len().max(given.len()), String::new());
+        let refuse = |service: &Value, detail: String| {
+            let mut errors = ErrorList::default();
+            errors.invalid(&Path::new("spec").child("clusterIPs"), &json!(given), detail);
+            Status::invalid("", "Service", object::meta(service, "name"), &errors)
         };
-        let had = old.and_then(|old| old["spec"]["clusterIP"].as_str()).unwrap_or_default();
-        let address = if given == "None" || (!given.is_empty() && given == had) {
-            given
-        } else if given.is_empty() {
-            self.any_address(server, service, dry_run, transaction).await?
-        } else {
-            self.this_address(server, service, &given, dry_run, transaction).await?;
-            given
-        };
-        let spec = &mut service["spec"];
-        spec["clusterIP"] = address.as_str().into();
-        spec["clusterIPs"] = json!([address]);
-        Ok(())
-    }
-
-    /// Takes a free address, from the upper part of the range first: the lower is for those who choose.
-    async fn any_address(
-        &self,
-        server: &Server,
-        service: &Value,
-        dry_run: bool,
-        transaction: &mut Transaction,
-    ) -> Result<String> {
-        let network = self.ranges.addresses.network().to_bits();
-        let size = 1u32 << (32 - u32::from(self.ranges.addresses.prefix_len())).min(31);
-        let usable = size.saturating_sub(2).max(1);
-        let reserved = if size < 32 { 0 } else { (size / 16).clamp(16, 256) };
-        let start = rand::rng().random_range(0..usable - reserved.min(usable - 1));
-        let upper = (0..usable - reserved).map(|step| reserved + (start + step) % (usable - reserved));
-        for offset in upper.chain(0..reserved) {
-            let address = Ipv4Addr::from_bits(network + 1 + offset).to_string();
-            if server.is_cached("networking.k8s.io", "ipaddresses", "", &address)? {
+        let mut addresses = Vec::with_capacity(families.len());
+        for (index, family) in families.iter().enumerate() {
+            let wanted = given[index].as_str();
+            if let Some(kept) = had.get(index).filter(|kept| wanted.is_empty() || wanted == *kept) {
+                addresses.push(kept.clone());
                 continue;
             }
-            if dry_run {
-                return Ok(address);
-            }
-            if take_address(server, service, &address).await? {
-                transaction.taken.push(Taken::Address(address.clone()));
-                return Ok(address);
-            }
-        }
-        Err(Status::internal("failed to allocate a serviceIP: range is full"))
-    }
-
-    async fn this_address(
-        &self,
-        server: &Server,
-        service: &Value,
-        address: &str,
-        dry_run: bool,
-        transaction: &mut Transaction,
-    ) -> Result<()> {
-        let refuse = |why: &str| {
-            let mut errors = ErrorList::default();
-            errors.invalid(
-                &Path::new("spec").child("clusterIPs"),
-                &json!([address]),
-                format!("failed to allocate IP {address}: {why}"),
-            );
-            Err(Status::invalid("", "Service", object::meta(service, "name"), &errors))
-        };
-        let Ok(parsed) = address.parse::<Ipv4Addr>() else {
-            return refuse("not a valid IP");
-        };
-        if !self.ranges.addresses.contains(&parsed) {
-            return refuse(&format!(
-                "the provided network does not match the current range: provided IP is not in the valid range. The range of valid IPs is {}",
-                self.ranges.addresses
-            ));
-        }
-        if dry_run {
-            return match server.is_cached("networking.k8s.io", "ipaddresses", "", address)? {
-                true => refuse("provided IP is already allocated"),
-                false => Ok(()),
+            let address = if wanted.is_empty() {
+                let name = object::meta(service, "name");
+                let taken = addresses::take_any(server, service, family, dry_run).await?;
+                taken.map_err(|why| {
+                    Status::internal(format!("failed to allocate a serviceIP for Service {name:?}: {why}"))
+                })?
+            } else {
+                let Ok(parsed) = wanted.parse::<IpAddr>() else {
+                    return Err(Status::internal(format!("failed to parse service IP {wanted:?}")));
+                };
+                let taken = addresses::take_this(server, service, parsed, dry_run).await?;
+                taken.map_err(|why| refuse(service, format!("failed to allocate IP {wanted}: {why}")))?;
+                wanted.to_owned()
             };
+            if !dry_run {
+                transaction.taken.push(Taken::Address(address.clone()));
+            }
+            addresses.push(address);
         }
-        if !take_address(server, service, address).await? {
-            return refuse("provided IP is already allocated");
+        if !dry_run {
+            transaction.freed.extend(had.into_iter().skip(families.len()).map(Taken::Address));
         }
-        transaction.taken.push(Taken::Address(address.to_owned()));
-        Ok(())
+        set_addresses(service, addresses)
     }
 
     /// Gives back what a deleted service had.
     pub async fn release(&self, server: &Server, service: &Value) {
-        let mut had: Vec<Taken> = address_of(service).into_iter().map(Taken::Address).collect();
+        let mut had: Vec<Taken> = addresses_of(service).map(Taken::Address).collect();
         had.push(Taken::Ports(service_ports::ports_of(service)));
         self.give_back(server, had).await;
     }
@@ -252,13 +215,24 @@ impl Services {
                 server.objects("", "services")?.consistent().await?;
                 server.list_cached("", "services")
             })
-            .await
+            .await?;
+        repair::run(server).await
     }
 }
 
-fn address_of(service: &Value) -> Option<String> {
-    let address = service["spec"]["clusterIP"].as_str();
-    address.filter(|address| !matches!(*address, "" | "None")).map(str::to_owned)
+/// The addresses of a service that are objects.
+fn addresses_of(service: &Value) -> impl Iterator<Item = String> {
+    let spec = &service["spec"];
+    // Services of old have the one alone.
+    let one = std::slice::from_ref(&spec["clusterIP"]);
+    let all = if items(&spec["clusterIPs"]).is_empty() { one } else { items(&spec["clusterIPs"]) };
+    all.iter().map(text).filter(|address| !matches!(*address, "" | "None")).map(str::to_owned)
+}
+
+fn set_addresses(service: &mut Value, addresses: Vec<String>) -> Result<()> {
+    object::set(service, &["spec", "clusterIP"], addresses.first().cloned().unwrap_or_default());
+    object::set(service, &["spec", "clusterIPs"], addresses);
+    Ok(())
 }
 
 /// What a client that leaves it out means to keep.
@@ -280,51 +254,5 @@ fn keep_allocated(service: &mut Value, old: &Value, kind: &str) {
 fn remove(object: &mut Value, field: &str) {
     if let Some(fields) = object.as_object_mut() {
         fields.remove(field);
-    }
-}
-
-/// Creates the `IPAddress` of an address; false when it exists.
-async fn take_address(server: &Server, service: &Value, address: &str) -> Result<bool> {
-    let mut ip_address = json!({
-        "kind": "IPAddress",
-        "apiVersion": "networking.k8s.io/v1",
-        "metadata": {
-            "name": address,
-            "labels": {
-                "ipaddress.kubernetes.io/ip-family": "IPv4",
-                "ipaddress.kubernetes.io/managed-by": "ipallocator.k8s.io",
-            },
-        },
-        "spec": {"parentRef": {
-            "resource": "services",
-            "namespace": object::meta(service, "namespace"),
-            "name": object::meta(service, "name"),
-        }},
-    });
-    if let Some(served) = server.served("networking.k8s.io", "ipaddresses") {
-        bootstrap::own(server, &served.resource, None, &mut ip_address, bootstrap::MANAGER);
-    }
-    object::set_meta(&mut ip_address, "uid", Some(uuid::Uuid::new_v4().to_string().into()));
-    object::set_meta(&mut ip_address, "creationTimestamp", Some(object::now()));
-    let objects = server.objects("networking.k8s.io", "ipaddresses")?;
-    Ok(matches!(objects.create(&objects.key("", address), &ip_address).await?, Created::Done(_)))
-}
-
-async fn free_address(server: &Server, address: &str) {
-    let outcome: Result<()> = async {
-        let objects = server.objects("networking.k8s.io", "ipaddresses")?;
-        let key = objects.key("", address);
-        let mut current = objects.read(&key).await?;
-        while let Some((_, revision)) = current {
-            current = match objects.remove(&key, revision).await? {
-                Replaced::Changed(object, revision) => Some((object, revision)),
-                Replaced::Done(_) | Replaced::Gone => None,
-            };
-        }
-        Ok(())
-    }
-    .await;
-    if let Err(status) = outcome {
-        tracing::warn!(address, error = status.message, "the address of a deleted service was not freed");
     }
 }

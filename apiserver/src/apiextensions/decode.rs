@@ -41,7 +41,7 @@ fn request(node: &Node, group: &str, kind: &str, object: &mut Value) -> Result<V
             return Err(format!(
                 ".{name} accessor error: {} is of the type {}, expected string",
                 object[name],
-                go_type(&object[name])
+                json::go_type(&object[name])
             ));
         }
     }
@@ -57,19 +57,6 @@ fn request(node: &Node, group: &str, kind: &str, object: &mut Value) -> Result<V
             .map_err(|(path, why)| format!("{path}: Invalid value: {why}"))?;
     }
     Ok(unknown)
-}
-
-/// What Go calls the type of a decoded value.
-pub fn go_type(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "<nil>",
-        Value::Bool(_) => "bool",
-        Value::Number(number) if number.is_f64() => "float64",
-        Value::Number(_) => "int64",
-        Value::String(_) => "string",
-        Value::Array(_) => "[]interface {}",
-        Value::Object(_) => "map[string]interface {}",
-    }
 }
 
 /// Prunes an object that was stored or converted and types its metadata.

@@ -9,7 +9,7 @@ use apiserver_apply::go_value;
 use apiserver_schema::structural::{self, Node, Violation, ViolationKind, duplicates};
 use serde_json::Value;
 
-use super::{DefinedVersion, Definition, decode};
+use super::{DefinedVersion, Definition};
 use crate::facts::SelectableField;
 use crate::field::{Error, ErrorList, ErrorType, Path};
 use crate::object;
@@ -98,7 +98,7 @@ fn check_replicas(object: &Value, path: &[String], errors: &mut ErrorList) {
 /// The integer at a path, in the words of upstream's accessors where there is something else.
 fn number_at(object: &Value, path: &[String]) -> Result<Option<i64>, String> {
     let wrong = |depth: usize, value: &Value, expected: &str| {
-        let (at, found) = (path[..depth].join("."), decode::go_type(value));
+        let (at, found) = (path[..depth].join("."), apiserver_schema::json::go_type(value));
         Err(format!(".{at} accessor error: {} is of the type {found}, expected {expected}", go_value(value)))
     };
     let mut value = object;
@@ -232,12 +232,7 @@ impl Hooks for CustomResource {
     }
 
     fn asks_for_something_else(&self, object: &Value, old: &Value) -> bool {
-        let rest = |value: &Value| {
-            let mut value = value.clone();
-            object::clear(&mut value, "metadata");
-            value
-        };
-        rest(object) != rest(old)
+        !object::equal_but(object, old, &["metadata"])
     }
 
     fn validate(&self, object: &Value, _request: &Request<'_>, errors: &mut ErrorList) {

@@ -7,11 +7,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::ensure;
 use crate::object::{self, items, text};
+use crate::own_objects::{change, ensure};
 use crate::server::Server;
 use crate::status::Result;
-use crate::storage::Replaced;
 
 const GROUP: &str = "apiregistration.k8s.io";
 const AUTOMANAGED: &str = "kube-aggregator.kubernetes.io/automanaged";
@@ -65,20 +64,15 @@ pub async fn make(server: &Server) -> Result<()> {
     for row in PRIORITIES {
         let wanted = tree(row, "onstart");
         ensure(server, GROUP, "apiservices", &wanted).await?;
-        let objects = server.objects(GROUP, "apiservices")?;
-        let key = objects.key("", object::meta(&wanted, "name"));
-        let mut current = objects.cached(&key)?;
-        while let Some((mut existing, revision)) = current {
+        change(server, GROUP, "apiservices", ("", object::meta(&wanted, "name")), |existing| {
             let managed = existing["metadata"]["labels"][AUTOMANAGED] == "onstart";
             if !managed || object::same(&existing["spec"], &wanted["spec"]) {
-                break;
+                return false;
             }
-            object::set(&mut existing, &["spec"], wanted["spec"].clone());
-            current = match objects.replace(&key, &existing, revision).await? {
-                Replaced::Changed(object, revision) => Some((object, revision)),
-                Replaced::Done(_) | Replaced::Gone => None,
-            };
-        }
+            object::set(existing, &["spec"], wanted["spec"].clone());
+            true
+        })
+        .await?;
     }
     Ok(())
 }

@@ -8,11 +8,10 @@ use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 
-use super::{apply_status, ensure_as};
 use crate::object::{self, items, text};
+use crate::own_objects::{apply_status, change, ensure_as};
 use crate::server::Server;
 use crate::status::Result;
-use crate::storage::Replaced;
 
 const GROUP: &str = "flowcontrol.apiserver.k8s.io";
 /// Says whether a spec is the server's to keep up to date.
@@ -54,7 +53,7 @@ pub async fn keep(server: &Server) -> Result<()> {
 }
 
 async fn put_right(server: &Server, kind: &str, name: &str, spec: &Value) -> Result<()> {
-    change(server, plural(kind), name, |object| {
+    change(server, GROUP, plural(kind), ("", name), |object| {
         let generation = object["metadata"]["generation"].as_i64().unwrap_or_default();
         // An object that nobody has changed and that does not say is the server's.
         let ours = match object["metadata"]["annotations"][AUTOUPDATE].as_str() {
@@ -108,31 +107,6 @@ async fn dangling(server: &Server) -> Result<()> {
             }]}))
         })
         .await?;
-    }
-    Ok(())
-}
-
-/// Changes an object until that succeeds or there is nothing to change.
-async fn change(
-    server: &Server,
-    resource: &str,
-    name: &str,
-    make: impl Fn(&mut Value) -> bool + Send + Sync,
-) -> Result<()> {
-    let objects = server.objects(GROUP, resource)?;
-    let key = objects.key("", name);
-    let mut current = match objects.cached(&key)? {
-        Some(current) => Some(current),
-        None => objects.read(&key).await?,
-    };
-    while let Some((mut object, revision)) = current {
-        if !make(&mut object) {
-            return Ok(());
-        }
-        current = match objects.replace(&key, &object, revision).await? {
-            Replaced::Changed(object, revision) => Some((object, revision)),
-            Replaced::Done(_) | Replaced::Gone => None,
-        };
     }
     Ok(())
 }

@@ -10,8 +10,8 @@ use apiserver_storage::{Expect, Outcome, prefix_end};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::ensure;
 use crate::object::{self, items, text};
+use crate::own_objects::ensure;
 use crate::server::Server;
 use crate::status::{Result, Status};
 use crate::storage::{ROOT, Replaced};

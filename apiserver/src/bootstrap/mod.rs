@@ -4,25 +4,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use apiserver_apply::server_side;
 use serde_json::{Value, json};
 
+use crate::allocations::addresses::{self, DEFAULT_CIDR};
+use crate::allocations::range::family_of;
 use crate::object;
-use crate::resources::ownership::Ownership;
-use crate::resources::{Resource, split_api_version};
+use crate::own_objects::{MANAGER, apply_status, change, ensure, ensure_as, own};
 use crate::server::Server;
 use crate::status::Result;
-use crate::storage::{Created, Replaced};
-use crate::verbs::patch::refused_apply;
 
 mod api_services;
 pub mod flow_control;
 mod identity;
 mod policy;
 mod roles;
-
-/// Who the server's own writes are by.
-pub const MANAGER: &str = "kube-apiserver";
 
 /// How often the ports that services have taken are compared with the services, as upstream's.
 const REPAIR_INTERVAL: Duration = Duration::from_secs(180);
@@ -104,7 +99,7 @@ async fn system_namespaces(server: &Server) -> Result<()> {
             "metadata": {"name": name, "labels": {"kubernetes.io/metadata.name": name}},
         });
         let completed = json!({"spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}});
-        ensure_completed(server, "", "namespaces", &sent, completed).await?;
+        ensure_as(server, "", "namespaces", &sent, MANAGER, completed).await?;
     }
     Ok(())
 }
@@ -153,25 +148,30 @@ async fn priority_classes(server: &Server) -> Result<()> {
     Ok(())
 }
 
+/// The ranges of the flags, which gain the second when a cluster gets a second family.
 async fn service_cidr(server: &Server) -> Result<()> {
     const GROUP: &str = "networking.k8s.io";
-    let range = server.options.service_ranges.addresses.trunc().to_string();
-    ensure(
-        server,
-        GROUP,
-        "servicecidrs",
-        &json!({
-            "apiVersion": "networking.k8s.io/v1", "kind": "ServiceCIDR",
-            "metadata": {"name": "kubernetes"},
-            "spec": {"cidrs": [range]},
-        }),
-    )
+    let ranges: Vec<String> =
+        server.options.service_ranges.addresses.iter().map(|range| range.trunc().to_string()).collect();
+    let wanted = json!({
+        "apiVersion": "networking.k8s.io/v1", "kind": "ServiceCIDR",
+        "metadata": {"name": DEFAULT_CIDR},
+        "spec": {"cidrs": ranges},
+    });
+    ensure(server, GROUP, "servicecidrs", &wanted).await?;
+    change(server, GROUP, "servicecidrs", ("", DEFAULT_CIDR), |existing| {
+        let grows = ranges.len() == 2 && existing["spec"]["cidrs"] == json!([ranges[0]]);
+        if grows {
+            object::set(existing, &["spec", "cidrs"], ranges.clone());
+        }
+        grows
+    })
     .await?;
     let ready = json!({"conditions": [{
         "type": "Ready", "status": "True", "lastTransitionTime": object::now(),
         "message": "Kubernetes default Service CIDR is ready",
     }]});
-    apply_status(server, GROUP, "servicecidrs", "kubernetes", "kubernetes-service-cidr-controller", |object| {
+    apply_status(server, GROUP, "servicecidrs", DEFAULT_CIDR, "kubernetes-service-cidr-controller", |object| {
         let conditions = object::items(&object["status"]["conditions"]);
         conditions.iter().all(|condition| condition["type"] != "Ready").then(|| ready.clone())
     })
@@ -180,21 +180,12 @@ async fn service_cidr(server: &Server) -> Result<()> {
 
 /// `default/kubernetes`: the way to this server from inside the cluster.
 async fn kubernetes_service(server: &Server, port: u16) -> Result<()> {
-    let address = server.options.service_ranges.first_address().to_string();
-    ensure(
-        server,
-        "networking.k8s.io",
-        "ipaddresses",
-        &json!({
-            "apiVersion": "networking.k8s.io/v1", "kind": "IPAddress",
-            "metadata": {"name": address, "labels": {
-                "ipaddress.kubernetes.io/ip-family": "IPv4",
-                "ipaddress.kubernetes.io/managed-by": "ipallocator.k8s.io",
-            }},
-            "spec": {"parentRef": {"resource": "services", "namespace": "default", "name": "kubernetes"}},
-        }),
-    )
-    .await?;
+    let Some(address) = server.options.service_ranges.first_address() else { return Ok(()) };
+    let service = json!({"metadata": {"name": "kubernetes", "namespace": "default"}});
+    let (family, address) = (family_of(address), address.to_string());
+    if !server.is_cached("networking.k8s.io", "ipaddresses", "", &address)? {
+        addresses::take(server, &service, &address).await?;
+    }
     let sent = json!({
         "apiVersion": "v1", "kind": "Service",
         "metadata": {"name": "kubernetes", "namespace": "default",
@@ -206,9 +197,9 @@ async fn kubernetes_service(server: &Server, port: u16) -> Result<()> {
         },
     });
     let completed = json!({
-        "spec": {"clusterIPs": [address], "ipFamilies": ["IPv4"]}, "status": {"loadBalancer": {}},
+        "spec": {"clusterIPs": [address], "ipFamilies": [family]}, "status": {"loadBalancer": {}},
     });
-    ensure_completed(server, "", "services", &sent, completed).await?;
+    ensure_as(server, "", "services", &sent, MANAGER, completed).await?;
     endpoints(server, identity::master_leases(server).await?, port).await
 }
 
@@ -265,148 +256,26 @@ async fn client_authority(server: &Server) -> Result<()> {
     reconcile(server, "", "configmaps", map, "data").await
 }
 
-/// Creates an object unless it exists.
-async fn ensure(server: &Server, group: &str, resource: &str, wanted: &Value) -> Result<()> {
-    ensure_as(server, group, resource, wanted, MANAGER, Value::Null).await
-}
-
-/// Creates an object unless it exists, with fields that are nobody's: the server completes them in any new object.
-async fn ensure_completed(
-    server: &Server,
-    group: &str,
-    resource: &str,
-    wanted: &Value,
-    completed: Value,
-) -> Result<()> {
-    ensure_as(server, group, resource, wanted, MANAGER, completed).await
-}
-
-/// Creates an object, whose fields then belong to a manager, unless it exists.
-async fn ensure_as(
-    server: &Server,
-    group: &str,
-    resource: &str,
-    wanted: &Value,
-    manager: &str,
-    completed: Value,
-) -> Result<()> {
-    let objects = server.objects(group, resource)?;
-    let key = objects.key(object::meta(wanted, "namespace"), object::meta(wanted, "name"));
-    if objects.cache.get(&key).is_some() {
-        return Ok(());
-    }
-    let mut wanted = wanted.clone();
-    if let Some(served) = server.served(group, resource) {
-        own(server, &served.resource, None, &mut wanted, manager);
-    }
-    if let Value::Object(parts) = completed {
-        for (part, fields) in parts {
-            for (field, value) in fields.as_object().into_iter().flatten() {
-                object::set(&mut wanted, &[&part, field], value.clone());
-            }
-        }
-    }
-    object::set_meta(&mut wanted, "uid", Some(uuid::Uuid::new_v4().to_string().into()));
-    object::set_meta(&mut wanted, "creationTimestamp", Some(object::now()));
-    match objects.create(&key, &wanted).await? {
-        Created::Done(_) | Created::Exists => Ok(()),
-    }
-}
-
-/// Notes in `managedFields` that what is new or changed in an object is a manager's.
-pub fn own(server: &Server, resource: &Resource, old: Option<&Value>, object: &mut Value, manager: &str) {
-    let api_version = object["apiVersion"].as_str().unwrap_or_default().to_owned();
-    let (_, version) = split_api_version(&api_version);
-    let Some(version) = resource.version(version) else { return };
-    let ownership = Ownership::new(server, resource, &api_version, "");
-    let of = server_side::Resource {
-        schema: &version.ty,
-        api_version: &api_version,
-        kind: &resource.kind,
-        subresource: "",
-        custom: false,
-        versions: &ownership,
-    };
-    let time = object::now();
-    let writer = server_side::Writer { manager, time: time.as_str().unwrap_or_default() };
-    server_side::update(&of, old, object, writer);
-}
-
-/// Applies a status to an object of the cluster as a manager, if there is something to say of the object as it is.
-async fn apply_status(
-    server: &Server,
-    group: &str,
-    resource: &str,
-    name: &str,
-    manager: &str,
-    status: impl Fn(&Value) -> Option<Value> + Send + Sync,
-) -> Result<()> {
-    let objects = server.objects(group, resource)?;
-    let Some(served) = server.served(group, resource) else { return Ok(()) };
-    let resource = &served.resource;
-    let key = objects.key("", name);
-    let mut current = match objects.cached(&key)? {
-        Some(current) => Some(current),
-        None => objects.read(&key).await?,
-    };
-    while let Some((object, revision)) = current {
-        let Some(status) = status(&object) else { return Ok(()) };
-        let api_version = object["apiVersion"].as_str().unwrap_or_default().to_owned();
-        let (_, version) = split_api_version(&api_version);
-        let Some(version) = resource.version(version) else { return Ok(()) };
-        let config = json!({
-            "apiVersion": api_version, "kind": resource.kind, "metadata": {"name": name}, "status": status,
-        });
-        let merged = {
-            let ownership = Ownership::new(server, resource, &api_version, "status");
-            let of = server_side::Resource {
-                schema: &version.ty,
-                api_version: &api_version,
-                kind: &resource.kind,
-                subresource: "status",
-                custom: false,
-                versions: &ownership,
-            };
-            let time = object::now();
-            let writer = server_side::Writer { manager, time: time.as_str().unwrap_or_default() };
-            server_side::apply(&of, Some(&object), &config, writer, true).map_err(refused_apply)?
-        };
-        current = match objects.replace(&key, &merged, revision).await? {
-            Replaced::Changed(object, revision) => Some((object, revision)),
-            Replaced::Done(_) | Replaced::Gone => None,
-        };
-    }
-    Ok(())
-}
-
 /// Creates an object, or makes one field of it what it must be. For lists that means: nothing is missing.
 async fn reconcile(server: &Server, group: &str, resource: &str, wanted: Value, field: &str) -> Result<()> {
     ensure(server, group, resource, &wanted).await?;
-    let objects = server.objects(group, resource)?;
-    let key = objects.key(object::meta(&wanted, "namespace"), object::meta(&wanted, "name"));
-    let mut current = match objects.cached(&key)? {
-        Some(current) => Some(current),
-        None => objects.read(&key).await?,
-    };
-    while let Some((mut existing, revision)) = current {
+    let (namespace, name) = (object::meta(&wanted, "namespace"), object::meta(&wanted, "name"));
+    change(server, group, resource, (namespace, name), |existing| {
         let before = existing.clone();
         let protected = existing["metadata"]["annotations"]["rbac.authorization.kubernetes.io/autoupdate"] == "false";
         if protected || !complete(&mut existing[field], &wanted[field], group == "rbac.authorization.k8s.io") {
-            return Ok(());
+            return false;
         }
         if let Some(served) = server.served(group, resource) {
-            own(server, &served.resource, Some(&before), &mut existing, MANAGER);
+            own(server, &served.resource, Some(&before), existing, MANAGER);
             let generation = object::int(&before["metadata"]["generation"]);
             if served.resource.generation && generation > 0 {
-                object::set_meta(&mut existing, "generation", Some((generation + 1).into()));
+                object::set_meta(existing, "generation", Some((generation + 1).into()));
             }
         }
-        current = match objects.replace(&key, &existing, revision).await? {
-            Replaced::Changed(object, revision) => Some((object, revision)),
-            Replaced::Done(_) | Replaced::Gone => None,
-        };
-    }
-    Ok(())
+        true
+    })
+    .await
 }
 
 /// Adds what is missing (or sets, where others may add nothing); says whether anything was.

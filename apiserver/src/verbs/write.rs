@@ -136,8 +136,10 @@ async fn attempt(
     let raw = old;
     // Built-in objects are judged as they are stored.
     let judged = match target.custom() {
-        Some(_) => Some(target.judged(&context.server, raw.clone()).await?),
-        None => None,
+        Some(_) if raw["apiVersion"] != *target.api_version() => {
+            Some(target.judged(&context.server, raw.clone()).await?)
+        }
+        _ => None,
     };
     let old = judged.as_ref().unwrap_or(raw);
     let mut old_in_version = Cow::Borrowed(old);
@@ -298,12 +300,8 @@ fn is_finished(object: &Value) -> bool {
 fn same(target: &Target, object: &Value, old: &Value) -> bool {
     let Some(storage) = &target.resource().storage else { return false };
     if target.custom().is_some() {
-        let bare = |value: &Value| {
-            let mut value = value.clone();
-            object::set_meta(&mut value, "resourceVersion", None);
-            value
-        };
-        return bare(object) == bare(old);
+        return object::equal_but(object, old, &["metadata"])
+            && object::equal_but(&object["metadata"], &old["metadata"], &["resourceVersion"]);
     }
     json::same(&storage.ty, object, old)
 }

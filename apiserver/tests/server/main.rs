@@ -19,6 +19,7 @@ mod malformed;
 mod metrics;
 mod outside;
 mod policies;
+mod services;
 mod streams;
 mod support;
 mod watches;

@@ -110,12 +110,14 @@ impl Server {
             "--secure-port=0".to_owned(),
             "--bind-address=127.0.0.1".to_owned(),
             "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
-            "--service-cluster-ip-range=10.96.0.0/16".to_owned(),
             format!("--tls-cert-file={}", path("server.crt")),
             format!("--tls-private-key-file={}", path("server.key")),
             format!("--client-ca-file={}", path("ca.crt")),
             format!("--service-account-signing-key-file={}", path("sa.key")),
         ];
+        if !flags.iter().any(|flag| flag.starts_with("--service-cluster-ip-range=")) {
+            arguments.push("--service-cluster-ip-range=10.96.0.0/16".to_owned());
+        }
         arguments.extend(flags.iter().map(|flag| (*flag).to_owned()));
         let flags = Flags::try_parse_from(arguments).unwrap();
         let shutdown = CancellationToken::new();

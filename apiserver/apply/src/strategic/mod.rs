@@ -9,7 +9,7 @@ mod lookup;
 #[cfg(test)]
 mod tests;
 
-use apiserver_schema::Type;
+use apiserver_schema::{Type, json};
 use serde_json::{Map, Value};
 
 use crate::PatchError;
@@ -73,12 +73,7 @@ const BAD_ORDER_FORMAT: Failure = Failure::Format("invalid patch format of setEl
 fn go_type(value: &Value) -> &'static str {
     match value {
         Value::Null => "%!s(<nil>)",
-        Value::Bool(_) => "bool",
-        Value::Number(number) if number.is_f64() => "float64",
-        Value::Number(_) => "int64",
-        Value::String(_) => "string",
-        Value::Array(_) => "[]interface {}",
-        Value::Object(_) => "map[string]interface {}",
+        value => json::go_type(value),
     }
 }
 

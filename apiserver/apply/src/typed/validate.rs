@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use apiserver_schema::json::go_type;
 use serde_json::Value;
 
 use super::place::{Atom, List, Members, Place, Scalar};
@@ -106,17 +107,5 @@ impl Walker {
                 return;
             }
         }
-    }
-}
-
-fn go_type(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "<nil>",
-        Value::Bool(_) => "bool",
-        Value::Number(number) if number.is_f64() => "float64",
-        Value::Number(_) => "int64",
-        Value::String(_) => "string",
-        Value::Array(_) => "[]interface {}",
-        Value::Object(_) => "map[string]interface {}",
     }
 }

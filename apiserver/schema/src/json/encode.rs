@@ -51,19 +51,37 @@ pub fn encode_untyped(value: &Value, out: &mut Vec<u8>) {
             }
             out.push(b']');
         }
-        Value::Object(map) => {
-            out.push(b'{');
-            for (at, (key, value)) in map.iter().enumerate() {
-                if at > 0 {
-                    out.push(b',');
-                }
-                write::string(key, out);
-                out.push(b':');
-                encode_untyped(value, out);
-            }
-            out.push(b'}');
-        }
+        Value::Object(map) => members(map.iter(), out, |_, value, out| encode_untyped(value, out)),
     }
+}
+
+/// [`encode_untyped`] of a custom resource as it is stored: what the store itself knows of it is left out.
+pub fn encode_stored(object: &Value, out: &mut Vec<u8>) {
+    let Value::Object(map) = object else { return encode_untyped(object, out) };
+    members(map.iter(), out, |key, value, out| match value {
+        Value::Object(metadata) if key == "metadata" => {
+            let kept = metadata.iter().filter(|(name, _)| !matches!(name.as_str(), "resourceVersion" | "selfLink"));
+            members(kept, out, |_, value, out| encode_untyped(value, out));
+        }
+        _ => encode_untyped(value, out),
+    });
+}
+
+fn members<'a>(
+    members: impl Iterator<Item = (&'a String, &'a Value)>,
+    out: &mut Vec<u8>,
+    encode: impl Fn(&str, &Value, &mut Vec<u8>),
+) {
+    out.push(b'{');
+    for (at, (key, value)) in members.enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        write::string(key, out);
+        out.push(b':');
+        encode(key, value, out);
+    }
+    out.push(b'}');
 }
 
 fn object(ty: &Type, map: &Map<String, Value>, out: &mut Vec<u8>) {

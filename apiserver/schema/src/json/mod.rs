@@ -17,12 +17,25 @@ use serde_json::Value;
 use thiserror::Error;
 
 pub use decode::decode;
-pub use encode::{encode, encode_shape, encode_untyped, same, to_vec, zero};
+pub use encode::{encode, encode_shape, encode_stored, encode_untyped, same, to_vec, zero};
 pub(crate) use encode::{is_empty, slots, write_zero, zero_object};
 pub(crate) use fields_v1::encode as encode_fields_v1;
 pub(crate) use lexer::{MAX_DEPTH, compact, text};
 pub use type_meta::type_meta;
 pub(crate) use write::{float, integer, string};
+
+/// The Go type that upstream's refusals name for a value decoded without a schema.
+pub fn go_type(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "<nil>",
+        Value::Bool(_) => "bool",
+        Value::Number(number) if number.is_i64() => "int64",
+        Value::Number(_) => "float64",
+        Value::String(_) => "string",
+        Value::Array(_) => "[]interface {}",
+        Value::Object(_) => "map[string]interface {}",
+    }
+}
 
 /// How to decode.
 #[derive(Clone, Copy, Debug, Default)]

@@ -497,6 +497,7 @@ async fn progress_by_request() {
         leases: Leases::default(),
         progress: watch::Sender::default(),
         compactor: None,
+        compacted: Arc::default(),
     });
     for case in crate::contract::CASES.iter().filter(|case| case.name == "progress") {
         (case.run)(crate::contract::Fixture::new(store.clone())).await;
