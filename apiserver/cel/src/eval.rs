@@ -256,7 +256,12 @@ impl<'a, 'b> Evaluator<'a, 'b> {
 
     fn local(&mut self, slot: usize) -> Evaluated<'a> {
         if let Slot::Lazy { init, result } = self.slots[slot] {
-            let value = self.absorbed(init)?;
+            // It was planned where this slot and those above were not in use yet.
+            let above = self.slots.split_off(slot);
+            let value = self.absorbed(init);
+            self.slots.truncate(slot);
+            self.slots.extend(above);
+            let value = value?;
             self.slots[slot] = if result { Slot::Result(value) } else { Slot::Known(value) };
         }
         match &mut self.slots[slot] {

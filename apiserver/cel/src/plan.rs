@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::ast::{Id, Kind, Literal};
+use crate::ast::{Comprehension, Entry, Field, Id, Kind, Literal};
 use crate::check::{Checked, Reference};
 use crate::eval::Evaluator;
 use crate::functions::{self, Function};
@@ -133,64 +133,76 @@ impl Planner<'_> {
         match self.checked.ast.kind(id) {
             Kind::Unspecified | Kind::Ident(_) => Err(EvalError::new("unsupported expr")),
             Kind::Literal(literal) => Ok(Plan::Const(constant(literal))),
-            Kind::Select { operand, field, test } => {
-                let operand = self.plan(*operand)?;
-                let key = QualifierKey::Constant(Value::String(Text::Shared(field.clone())));
-                let mut attribute = attribute_of(operand);
-                attribute.qualify(Qualifier { key, optional: false, test: *test });
-                Ok(if *test { Plan::Has(attribute) } else { Plan::Attribute(attribute) })
-            }
+            Kind::Select { operand, field, test } => self.select(*operand, field, *test),
             Kind::Call { target, args, .. } => {
                 let nodes: Vec<Id> = target.iter().chain(args).copied().collect();
                 self.call(id, &nodes)
             }
-            Kind::List { elements, optionals } => {
-                let mut planned = Vec::with_capacity(elements.len());
-                for (index, element) in elements.iter().enumerate() {
-                    let optional = optionals.iter().any(|optional| *optional as usize == index);
-                    planned.push((self.plan(*element)?, optional));
-                }
-                let constant = planned.iter().all(|(plan, _)| matches!(plan, Plan::Const(_)));
-                self.folded(Plan::List { elements: planned }, constant)
-            }
-            Kind::Map(entries) => {
-                let mut planned = Vec::with_capacity(entries.len());
-                for entry in entries {
-                    planned.push((self.plan(entry.key)?, self.plan(entry.value)?, entry.optional));
-                }
-                let is_constant = |plan: &Plan| matches!(plan, Plan::Const(_));
-                let constant = planned.iter().all(|(key, value, _)| is_constant(key) && is_constant(value));
-                self.folded(Plan::Map { entries: planned, type_name: None }, constant)
-            }
-            Kind::Struct { fields, .. } => {
-                let mut planned = Vec::with_capacity(fields.len());
-                for field in fields {
-                    let key = Plan::Const(Value::String(Text::Shared(field.name.clone())));
-                    planned.push((key, self.plan(field.value)?, field.optional));
-                }
-                let name = self.checked.type_of(id).to_string();
-                Ok(Plan::Map { entries: planned, type_name: Some(name.into()) })
-            }
-            Kind::Comprehension(c) => {
-                let init = self.plan(c.init)?;
-                let range = self.plan(c.range)?;
-                let slot = self.scopes.len();
-                self.scopes.push(c.accumulator.clone());
-                self.scopes.push(c.variable.clone());
-                self.scopes.extend(c.variable2.clone());
-                let condition = self.plan(c.condition)?;
-                let step = self.plan(c.step)?;
-                // The variables of the loop are not visible in its result, but keep their slots.
-                for name in &mut self.scopes[slot + 1..] {
-                    *name = "".into();
-                }
-                let result = self.plan(c.result)?;
-                self.scopes.truncate(slot);
-                let binds = &*c.accumulator != ACCUMULATOR;
-                let two = c.variable2.is_some();
-                Ok(Plan::Fold(Box::new(Fold { range, slot, two, binds, init, condition, step, result })))
-            }
+            Kind::List { elements, optionals } => self.list(elements, optionals),
+            Kind::Map(entries) => self.map(entries),
+            Kind::Struct { fields, .. } => self.structure(id, fields),
+            Kind::Comprehension(c) => self.comprehension(c),
         }
+    }
+
+    // What follows are functions of their own so that a level of nesting takes little of the stack.
+
+    fn select(&mut self, operand: Id, field: &Name, test: bool) -> Result<Plan, EvalError> {
+        let operand = self.plan(operand)?;
+        let key = QualifierKey::Constant(Value::String(Text::Shared(field.clone())));
+        let mut attribute = attribute_of(operand);
+        attribute.qualify(Qualifier { key, optional: false, test });
+        Ok(if test { Plan::Has(attribute) } else { Plan::Attribute(attribute) })
+    }
+
+    fn list(&mut self, elements: &[Id], optionals: &[u32]) -> Result<Plan, EvalError> {
+        let mut planned = Vec::with_capacity(elements.len());
+        for (index, element) in elements.iter().enumerate() {
+            let optional = optionals.iter().any(|optional| *optional as usize == index);
+            planned.push((self.plan(*element)?, optional));
+        }
+        let constant = planned.iter().all(|(plan, _)| matches!(plan, Plan::Const(_)));
+        self.folded(Plan::List { elements: planned }, constant)
+    }
+
+    fn map(&mut self, entries: &[Entry]) -> Result<Plan, EvalError> {
+        let mut planned = Vec::with_capacity(entries.len());
+        for entry in entries {
+            planned.push((self.plan(entry.key)?, self.plan(entry.value)?, entry.optional));
+        }
+        let is_constant = |plan: &Plan| matches!(plan, Plan::Const(_));
+        let constant = planned.iter().all(|(key, value, _)| is_constant(key) && is_constant(value));
+        self.folded(Plan::Map { entries: planned, type_name: None }, constant)
+    }
+
+    fn structure(&mut self, id: Id, fields: &[Field]) -> Result<Plan, EvalError> {
+        let mut planned = Vec::with_capacity(fields.len());
+        for field in fields {
+            let key = Plan::Const(Value::String(Text::Shared(field.name.clone())));
+            planned.push((key, self.plan(field.value)?, field.optional));
+        }
+        let name = self.checked.type_of(id).to_string();
+        Ok(Plan::Map { entries: planned, type_name: Some(name.into()) })
+    }
+
+    fn comprehension(&mut self, c: &Comprehension) -> Result<Plan, EvalError> {
+        let init = self.plan(c.init)?;
+        let range = self.plan(c.range)?;
+        let slot = self.scopes.len();
+        self.scopes.push(c.accumulator.clone());
+        self.scopes.push(c.variable.clone());
+        self.scopes.extend(c.variable2.clone());
+        let condition = self.plan(c.condition)?;
+        let step = self.plan(c.step)?;
+        // The variables of the loop are not visible in its result, but keep their slots.
+        for name in &mut self.scopes[slot + 1..] {
+            *name = "".into();
+        }
+        let result = self.plan(c.result)?;
+        self.scopes.truncate(slot);
+        let binds = &*c.accumulator != ACCUMULATOR;
+        let two = c.variable2.is_some();
+        Ok(Plan::Fold(Box::new(Fold { range, slot, two, binds, init, condition, step, result })))
     }
 
     fn variable(&self, name: &Name) -> Plan {
@@ -209,16 +221,26 @@ impl Planner<'_> {
         Ok(Plan::Const(Evaluator::constant(&plan)?.into_owned()))
     }
 
+    fn all(&mut self, nodes: &[Id]) -> Result<Vec<Plan>, EvalError> {
+        nodes.iter().map(|node| self.plan(*node)).collect()
+    }
+
     fn call(&mut self, id: Id, nodes: &[Id]) -> Result<Plan, EvalError> {
         let Some(Reference::Function(name, overloads)) = &self.checked.references[id as usize] else {
             return Err(EvalError::no_overload());
         };
         let (name, overloads) = (*name, overloads.as_slice());
         let overload = if let [only] = overloads { Some(*only) } else { None };
-        let mut args = Vec::with_capacity(nodes.len());
-        for node in nodes {
-            args.push(self.plan(*node)?);
-        }
+        let args = self.all(nodes)?;
+        self.operation(name, overload, args)
+    }
+
+    fn operation(
+        &mut self,
+        name: &'static str,
+        overload: Option<&'static str>,
+        args: Vec<Plan>,
+    ) -> Result<Plan, EvalError> {
         match (name, <[Plan; 2]>::try_from(args)) {
             ("_&&_", Ok(parts)) => Ok(Plan::And(Box::new(parts))),
             ("_||_", Ok(parts)) => Ok(Plan::Or(Box::new(parts))),

@@ -147,9 +147,11 @@ fn the_deepest_expressions_fit_the_stack() {
         format!("optional.of(1){}", ".optMap(y, y)".repeat(12)),
         "!".repeat(5000) + "true",
     ];
-    let threads = deep
-        .into_iter()
-        .map(|expression| std::thread::Builder::new().stack_size(2 << 20).spawn(move || run(&expression)).unwrap());
+    let threads = deep.into_iter().map(|expression| {
+        // An overflow names the thread.
+        let name: String = expression.chars().filter(|character| *character != '\0').take(15).collect();
+        std::thread::Builder::new().name(name).stack_size(2 << 20).spawn(move || run(&expression)).unwrap()
+    });
     threads.collect::<Vec<_>>().into_iter().for_each(|thread| thread.join().unwrap());
 }
 
@@ -183,4 +185,18 @@ fn lists_and_maps_grow_in_place() {
     let program = Program::compile(&env(), "lists.range(200000).map(y, y * 2).size()").unwrap();
     let outcome = program.evaluate(&Bindings::new(), u64::MAX);
     assert_eq!(outcome.result.unwrap().to_json().unwrap(), Json::from(200_000));
+}
+
+/// What is bound is evaluated when it is first needed, within other bindings.
+#[test]
+fn bindings_within_bindings_keep_apart() {
+    for (expression, expected) in [
+        ("optional.of(1).optMap(y, y + 1).optMap(y, y * 10).value()", json!(20)),
+        ("[1, 2].map(v, optional.of(v).optMap(y, y + 1).optMap(z, z * v).value())", json!([2, 6])),
+        ("[3, 1, 2].sortBy(v, optional.of(-v).optMap(y, y).optMap(y, y).value())", json!([3, 2, 1])),
+    ] {
+        let program = Program::compile(&env(), expression).unwrap();
+        let outcome = program.evaluate(&Bindings::new(), 100_000);
+        assert_eq!(outcome.result.unwrap().to_json().unwrap(), expected, "{expression}");
+    }
 }

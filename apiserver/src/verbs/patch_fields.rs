@@ -7,8 +7,8 @@ use std::sync::LazyLock;
 
 use apiserver_schema::json::{self, Problem};
 use apiserver_schema::{Shape, Type};
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 /// An object about which nothing is known.
 static ANYTHING: LazyLock<Type> = LazyLock::new(|| Type {
@@ -36,14 +36,14 @@ pub fn of_operations(patch: &[u8]) -> Vec<String> {
     let operations: Vec<&RawValue> = serde_json::from_slice(patch).unwrap_or_default();
     let mut all = Vec::new();
     for (index, operation) in operations.iter().enumerate() {
-        for problem in problems(operation.get().as_bytes()) {
-            let problem = match problem {
-                Problem::UnknownField(path) if OPERATION.contains(&path.as_str()) => continue,
-                Problem::UnknownField(path) => Problem::UnknownField(format!("[{index}].{path}")),
-                Problem::DuplicateField(path) => Problem::DuplicateField(format!("[{index}].{path}")),
-            };
-            all.push(format!("json patch {problem}"));
-        }
+        let members: Map<String, Value> = serde_json::from_str(operation.get()).unwrap_or_default();
+        let unknown = members.keys().filter(|name| !OPERATION.contains(&name.as_str()));
+        let unknown = unknown.map(|name| Problem::UnknownField(format!("[{index}].{name}")));
+        let duplicates = problems(operation.get().as_bytes()).into_iter().filter_map(|problem| match problem {
+            Problem::DuplicateField(path) => Some(Problem::DuplicateField(format!("[{index}].{path}"))),
+            Problem::UnknownField(_) => None,
+        });
+        all.extend(duplicates.chain(unknown).map(|problem| format!("json patch {problem}")));
     }
     all
 }
