@@ -85,6 +85,9 @@ fn mismatches() {
     }
     for (text, expected) in [
         (r#"{"data":{"a":"*"}}"#, "illegal base64 data at input byte 0"),
+        (r#"{"data":{"a":"b"}}"#, "illegal base64 data at input byte 0"),
+        (r#"{"data":{"a":"YWJjYQ"}}"#, "illegal base64 data at input byte 4"),
+        (r#"{"data":{"a":"YWJjYQ="}}"#, "illegal base64 data at input byte 7"),
         (
             r#"{"metadata":{"creationTimestamp":"x"}}"#,
             r#"parsing time "x" as "2006-01-02T15:04:05Z07:00": cannot parse "x" as "2006""#,

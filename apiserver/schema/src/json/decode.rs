@@ -283,7 +283,9 @@ impl<'a, 't> Decoder<'a, 't> {
             Err(error) => {
                 let at = match error {
                     base64::DecodeError::InvalidByte(at, _) | base64::DecodeError::InvalidLastSymbol(at, _) => at,
-                    _ => text.len(),
+                    // Go names the end where padding is begun, else the start of the last group.
+                    _ if text.ends_with('=') => text.len(),
+                    _ => text.len() - text.len() % 4,
                 };
                 self.fail(format!("illegal base64 data at input byte {at}"));
                 Ok(Value::Null)
