@@ -48,6 +48,7 @@ async fn down(flags: &Flags) -> Result<()> {
     if data.join("containerd/config.toml").exists() {
         let removed = remove_pods(&data).await.context("cannot remove the pods")?;
         println!("{removed} pods removed");
+        end_shims(&data.join("containerd/containerd.sock"));
         remove_network().await;
     }
     if flags.purge {
@@ -100,6 +101,26 @@ async fn remove_pods(data: &Path) -> Result<usize> {
     removed
 }
 
+/// Ends the shims of our containerd that it does not know: one that was killed while it started or ended a container
+/// leaves such behind.
+fn end_shims(socket: &Path) {
+    for entry in std::fs::read_dir("/proc").into_iter().flatten().filter_map(Result::ok) {
+        let pid = entry.file_name().to_str().and_then(|name| name.parse().ok());
+        let command = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        if let Some(pid) = pid.filter(|_| is_shim_of(&command, socket)) {
+            signal(pid, rustix::process::Signal::KILL);
+        }
+    }
+}
+
+/// Whether a command line, each argument ended by a zero byte, is that of a shim of the containerd with this socket.
+fn is_shim_of(command: &[u8], socket: &Path) -> bool {
+    let mut arguments = command.split(|byte| *byte == 0);
+    let is_shim = arguments.next().is_some_and(|program| program.ends_with(b"/containerd-shim-runc-v2"));
+    let address = arguments.skip_while(|argument| *argument != b"-address").nth(1);
+    is_shim && address == Some(socket.as_os_str().as_encoded_bytes())
+}
+
 /// Takes away what pods leave outside the data directory: their cgroups and the record of their addresses.
 fn remove_traces() {
     let hierarchies =
@@ -137,4 +158,18 @@ async fn remove_network() {
     quiet(&mut link);
     // There is no bridge where no pod ever ran.
     let _ = link.status().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_shims_of_this_cluster_are_ended() {
+        let ours = b"/usr/bin/containerd-shim-runc-v2\0-namespace\0k8s.io\0-id\0x\0-address\0/d/containerd.sock\0";
+        assert!(is_shim_of(ours, Path::new("/d/containerd.sock")));
+        assert!(!is_shim_of(ours, Path::new("/run/containerd/containerd.sock")));
+        assert!(!is_shim_of(b"/usr/bin/containerd\0-address\0/d/containerd.sock\0", Path::new("/d/containerd.sock")));
+        assert!(!is_shim_of(b"", Path::new("/d/containerd.sock")));
+    }
 }
