@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context as TaskContext, Poll};
 
 use apiserver_schema::structural::Node;
 use apiserver_schema::{Type, defaults, json, protobuf, yaml};
@@ -10,7 +12,7 @@ use futures::Stream;
 use http::{HeaderMap, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, Limited, StreamBody};
-use hyper::body::{Frame, Incoming};
+use hyper::body::{Frame, Incoming, SizeHint};
 use serde_json::Value;
 
 use crate::negotiate::{Encoding, body_encoding};
@@ -33,6 +35,47 @@ pub fn full(bytes: impl Into<Bytes>) -> Body {
 pub fn stream(chunks: impl Stream<Item = Bytes> + Send + 'static) -> Body {
     use futures::StreamExt;
     StreamBody::new(chunks.map(|chunk| Ok(Frame::data(chunk)))).boxed_unsync()
+}
+
+/// Sees a body as it is sent; dropped when the body ends or is given up.
+pub trait Observer: Send + Unpin + 'static {
+    fn sent(&mut self, data: &Bytes);
+}
+
+/// A body that is seen by an observer.
+pub fn observed(body: Body, observer: impl Observer) -> Body {
+    Observed { body, observer }.boxed_unsync()
+}
+
+struct Observed<O> {
+    body: Body,
+    observer: O,
+}
+
+impl<O: Observer> http_body::Body for Observed<O> {
+    type Data = Bytes;
+    type Error = <Body as http_body::Body>::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut TaskContext<'_>,
+    ) -> Poll<Option<std::result::Result<Frame<Bytes>, Self::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        if let Poll::Ready(Some(Ok(frame))) = &polled
+            && let Some(data) = frame.data_ref()
+        {
+            self.observer.sent(data);
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
 
 /// A response with a body that is there.

@@ -155,7 +155,7 @@ async fn steps(
     let at = Timestamp::now();
     let uri = request.uri().clone();
     let peer = request.extensions().get::<Peer>().map(|peer| peer.address);
-    let audit_id = String::from_utf8_lossy(audit_id.as_bytes()).into_owned();
+    let audit_id = String::from_utf8_lossy(audit_id.as_bytes());
     let begin = |user: Option<&User>, info: &RequestInfo, headers: &HeaderMap| {
         server.audit.begin(&Received { user, info, uri: &uri, headers, peer, audit_id: &audit_id, at })
     };
@@ -163,9 +163,8 @@ async fn steps(
     let mut headers = std::mem::take(request.headers_mut());
     let attempted =
         server.audit.is_on().then(|| audit::failed_methods(&headers, uri.query(), !certificates.is_empty()));
-    let path = request.uri().path().to_owned();
     let began = Instant::now();
-    let user = match server.authentication.authenticate(&server, &certificates, &mut headers, &path).await {
+    let user = match server.authentication.authenticate(&server, &certificates, &mut headers, uri.path()).await {
         Ok(user) => {
             server.metrics.authentication.observe("success", began.elapsed());
             server.metrics.user(&user);
@@ -194,9 +193,10 @@ async fn steps(
         return body::status(&Status::internal("failed to store audit event"));
     }
     *request.headers_mut() = headers;
-    let allowed = AssertUnwindSafe(known(Arc::clone(&server), user, request, info.clone(), query, Arc::clone(&record)));
+    let answers = audit::Answers::of(&info);
+    let allowed = AssertUnwindSafe(known(Arc::clone(&server), user, request, info, query, Arc::clone(&record)));
     match allowed.catch_unwind().await {
-        Ok(response) => audit::answered(record, &info, response).await,
+        Ok(response) => audit::answered(record, answers, response).await,
         Err(panic) => {
             record.panicked(panic.downcast_ref::<&str>().unwrap_or(&"unknown"), Timestamp::now()).await;
             panicked()

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use apiserver_schema::{Shape, Type, defaults, json, protobuf};
-use apiserver_storage::{Expect, KeyValue, Outcome, Read, Revision, Store, prefix_end};
+use apiserver_storage::{Expect, KeyValue, Outcome, Revision, Store, prefix_end};
 use apiserver_watch_cache::{Cache, CacheOptions, Codec, DecodeError, Decoded, Feed};
 use bytes::Bytes;
 use serde_json::Value;
@@ -113,7 +113,7 @@ impl ObjectStore {
         let put = self.store.put(key, bytes, Expect::ModRevision(revision), self.format.ttl);
         match self.operations.update.timed(put).await? {
             Outcome::Done(revision) => Ok(Replaced::Done(revision)),
-            Outcome::Conflict(found) => self.found(found),
+            Outcome::Conflict(found) => self.found(found.value),
         }
     }
 
@@ -121,12 +121,12 @@ impl ObjectStore {
     pub async fn remove(&self, key: &str, revision: Revision) -> Result<Replaced> {
         match self.operations.delete.timed(self.store.delete(key, revision)).await? {
             Outcome::Done(revision) => Ok(Replaced::Done(revision)),
-            Outcome::Conflict(found) => self.found(found),
+            Outcome::Conflict(found) => self.found(found.value),
         }
     }
 
-    fn found(&self, found: Read<Option<KeyValue>>) -> Result<Replaced> {
-        match found.value {
+    fn found(&self, found: Option<KeyValue>) -> Result<Replaced> {
+        match found {
             None => Ok(Replaced::Gone),
             Some(stored) => Ok(Replaced::Changed(self.format.tree(&stored)?, stored.mod_revision)),
         }
@@ -151,23 +151,17 @@ impl ObjectStore {
         }
     }
 
-    /// Whether an object that is served as it was before would yet be stored in other bytes: what was written last
-    /// lacks a default, as a status does that was emptied.
-    pub async fn writes_anew(&self, key: &str, object: &Value, revision: Revision) -> Result<bool> {
-        if self.hooks_are_custom() {
-            return Ok(false);
+    /// What the store says of a write that would leave the object of `revision` as it is served.
+    pub async fn standing(&self, key: &str, object: &Value, revision: Revision) -> Result<Standing> {
+        match self.operations.get.timed(self.store.get(key, None)).await?.value {
+            Some(stored) if stored.mod_revision == revision => {
+                let is_custom = self.format.hooks.custom().is_some();
+                let is_compared = !is_custom && stored.value.starts_with(protobuf::MAGIC);
+                let is_same = !is_compared || stored.value == self.format.encode(object);
+                Ok(if is_same { Standing::Same } else { Standing::OtherBytes })
+            }
+            found => Ok(Standing::Replaced(self.found(found)?)),
         }
-        let stored = self.operations.get.timed(self.store.get(key, None)).await?.value;
-        let written = |stored: KeyValue| {
-            stored.mod_revision == revision
-                && stored.value.starts_with(protobuf::MAGIC)
-                && stored.value != self.format.encode(object)
-        };
-        Ok(stored.is_some_and(written))
-    }
-
-    fn hooks_are_custom(&self) -> bool {
-        self.format.hooks.custom().is_some()
     }
 
     /// The object's tree as the cache has it: maybe old, which a conditional write will find out.
@@ -213,6 +207,17 @@ pub enum Replaced {
     /// The object as it is now, and the revision that wrote it.
     Changed(Value, Revision),
     Gone,
+}
+
+/// The outcome of [`ObjectStore::standing`].
+#[derive(Debug, PartialEq)]
+pub enum Standing {
+    /// There is nothing to write.
+    Same,
+    /// What was written last lacks a default, as a status does that was emptied.
+    OtherBytes,
+    /// The object is not of that revision any more.
+    Replaced(Replaced),
 }
 
 impl Format {

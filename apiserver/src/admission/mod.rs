@@ -40,6 +40,7 @@ mod pod_toleration_restriction;
 mod pod_topology_labels;
 pub mod policy;
 mod priority;
+pub mod request;
 mod resource_quota;
 mod runtime_class;
 mod service_account;

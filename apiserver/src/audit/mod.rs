@@ -3,9 +3,7 @@
 //! Source: apiserver `pkg/endpoints/filters/audit.go`, `pkg/audit/request.go`.
 
 use std::net::IpAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context as TaskContext, Poll};
 
 use apiserver_audit::{
     self as audit, Attributes, Event, Level, Metrics, ObjectNames, ObjectReference, Policy, Record, Sink, Stage,
@@ -15,7 +13,7 @@ use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, Response, StatusCode, Uri};
 use http_body_util::BodyExt;
-use hyper::body::{Body as _, Frame, SizeHint};
+use hyper::body::Body as _;
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -216,20 +214,33 @@ pub async fn unauthenticated(record: Record, attempted: Option<String>, response
     Response::from_parts(parts, body::full(bytes))
 }
 
+/// What is known of the answers to a request before there is one.
+#[derive(Clone, Copy)]
+pub struct Answers {
+    /// They go on after they have begun.
+    lasts: bool,
+    /// They are objects also where they say yes.
+    are_objects: bool,
+}
+
+impl Answers {
+    pub fn of(info: &RequestInfo) -> Answers {
+        Answers { lasts: info.is_long_running(), are_objects: info.is_resource || info.path.starts_with("/api") }
+    }
+}
+
 /// Notes a request's answer, at once where it is there, else when it ends.
-pub async fn answered(record: Arc<Record>, info: &RequestInfo, response: Response<Body>) -> Response<Body> {
+pub async fn answered(record: Arc<Record>, answers: Answers, response: Response<Body>) -> Response<Body> {
     if record.level() == Level::None {
         return response;
     }
     let code = response.status();
-    let lasts = info.is_long_running();
+    let lasts = answers.lasts;
     record.response_code(code.as_u16());
     let (parts, mut body) = response.into_parts();
     let is_own = parts.extensions.get::<Hijacked>().is_none();
     // What upstream writes past its encoders is not on record there.
-    let is_object = is_own
-        && code != StatusCode::NOT_ACCEPTABLE
-        && (info.is_resource || info.path.starts_with("/api") || !code.is_success());
+    let is_object = is_own && code != StatusCode::NOT_ACCEPTABLE && (answers.are_objects || !code.is_success());
     let content = if is_object { Content::of(&parts.headers) } else { Content::Other };
     if body.size_hint().exact().is_some() {
         if is_own && let Ok(whole) = body.collect().await {
@@ -249,8 +260,8 @@ pub async fn answered(record: Arc<Record>, info: &RequestInfo, response: Respons
         record.stage(Stage::ResponseStarted, Timestamp::now()).await;
     }
     let keeps = !lasts && content != Content::Other && record.level() == Level::RequestResponse;
-    let body = Recorded { body, record, content, kept: keeps.then(BytesMut::new) };
-    Response::from_parts(parts, body.boxed_unsync())
+    let recorded = Recorded { record, content, kept: keeps.then(BytesMut::new) };
+    Response::from_parts(parts, body::observed(body, recorded))
 }
 
 /// Notes what an answer says.
@@ -318,39 +329,19 @@ impl Content {
     }
 }
 
-/// A body that is made while it is sent, whose end is the end of the record.
+/// A body that is made while it is sent: its end is the end of the record.
 struct Recorded {
-    body: Body,
     record: Arc<Record>,
     content: Content,
     /// What was sent so far, where the level asks for it.
     kept: Option<BytesMut>,
 }
 
-impl hyper::body::Body for Recorded {
-    type Data = Bytes;
-    type Error = <Body as hyper::body::Body>::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut TaskContext<'_>,
-    ) -> Poll<Option<std::result::Result<Frame<Bytes>, Self::Error>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
-        if let Poll::Ready(Some(Ok(frame))) = &polled
-            && let Some(data) = frame.data_ref()
-            && let Some(kept) = &mut self.kept
-        {
+impl body::Observer for Recorded {
+    fn sent(&mut self, data: &Bytes) {
+        if let Some(kept) = &mut self.kept {
             kept.extend_from_slice(data);
         }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }
 

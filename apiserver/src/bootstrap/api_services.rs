@@ -3,12 +3,12 @@
 //! Source: `pkg/controlplane/apiserver/aggregator.go` (the priorities), `pkg/controlplane/controller/crdregistration` and
 //! kube-aggregator `pkg/controllers/autoregister`.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::object::{self, items, text};
-use crate::own_objects::{change, ensure};
+use crate::object;
+use crate::own_objects::{change, ensure, remove};
 use crate::server::Server;
 use crate::status::Result;
 
@@ -77,32 +77,37 @@ pub async fn make(server: &Server) -> Result<()> {
     Ok(())
 }
 
-/// Makes those of the versions that definitions of custom resources serve, and takes away those that none serves.
-pub async fn keep(server: &Server) -> Result<()> {
-    let definitions = server.list_cached("apiextensions.k8s.io", "customresourcedefinitions")?;
-    let mut wanted = BTreeMap::new();
-    for definition in &definitions {
-        let group = text(&definition["spec"]["group"]);
-        for version in items(&definition["spec"]["versions"]).iter().filter(|version| version["served"] == true) {
-            let version = text(&version["name"]);
-            if !PRIORITIES.iter().any(|row| row.0 == group && row.1 == version) {
-                wanted.insert(format!("{version}.{group}"), tree(&(group, version, 1000, 100), "true"));
+/// Makes those of the versions that custom resources are served in, and takes away those that none is. `seen` is the
+/// generation of their table that was looked at last: what is to go is looked for when there is another.
+pub async fn keep(server: &Server, seen: &mut Option<u64>) -> Result<()> {
+    if !server.are_definitions_known() {
+        return Ok(());
+    }
+    let table = server.custom.now();
+    let mut wanted = BTreeSet::new();
+    for (group, of_group) in &table.groups {
+        let group = group.as_str();
+        let rows = of_group.resources.values().flat_map(|installed| &installed.rows);
+        for version in rows.map(|row| row.resource.versions[0].name.as_str()) {
+            let is_own = PRIORITIES.iter().any(|row| row.0 == group && row.1 == version);
+            if is_own || !wanted.insert(format!("{version}.{group}")) {
+                continue;
+            }
+            if !server.is_cached(GROUP, "apiservices", "", &format!("{version}.{group}"))? {
+                ensure(server, GROUP, "apiservices", &tree(&(group, version, 1000, 100), "true")).await?;
             }
         }
     }
-    for service in wanted.values() {
-        ensure(server, GROUP, "apiservices", service).await?;
+    if *seen == Some(table.generation) {
+        return Ok(());
     }
-    let objects = server.objects(GROUP, "apiservices")?;
     for service in server.list_cached(GROUP, "apiservices")? {
         let name = object::meta(&service, "name");
-        if service["metadata"]["labels"][AUTOMANAGED] == "true" && !wanted.contains_key(name) {
-            let key = objects.key("", name);
-            if let Some((_, revision)) = objects.cached(&key)? {
-                objects.remove(&key, revision).await?;
-            }
+        if service["metadata"]["labels"][AUTOMANAGED] == "true" && !wanted.contains(name) {
+            remove(server, GROUP, "apiservices", name).await?;
         }
     }
+    *seen = Some(table.generation);
     Ok(())
 }
 

@@ -38,6 +38,7 @@ pub async fn run(server: Arc<Server>, port: u16) {
         wait = (wait * 2).min(Duration::from_secs(5));
     }
     server.set_bootstrapped();
+    let mut custom_seen = None;
     let mut repair = tokio::time::interval(REPAIR_INTERVAL);
     repair.reset();
     loop {
@@ -61,7 +62,7 @@ pub async fn run(server: Arc<Server>, port: u16) {
             kubernetes_service(&server, port).await,
             identity.renew(&server, port).await,
             flow_control::keep(&server).await,
-            api_services::keep(&server).await,
+            api_services::keep(&server, &mut custom_seen).await,
         ];
         for outcome in outcomes {
             if let Err(status) = outcome {

@@ -7,23 +7,19 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context as TaskContext, Poll};
 use std::time::Instant;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response};
 use http_body::Body as _;
-use http_body_util::BodyExt;
-use hyper::body::{Frame, SizeHint};
 use parking_lot::RwLock;
 use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
 
 use super::{REQUEST_SECONDS, Result, register};
-use crate::body::Body;
+use crate::body::{self, Body};
 use crate::context::Target;
 use crate::request::RequestInfo;
 use crate::server::Server;
@@ -186,7 +182,7 @@ impl Requests {
             }
             None => {
                 let started = asked.started;
-                response.map(|body| Counted { body, route, started, bytes: 0 }.boxed_unsync())
+                response.map(|body| body::observed(body, Counted { route, started, bytes: 0 }))
             }
         }
     }
@@ -317,35 +313,14 @@ impl Route {
 
 /// A body that is counted when it ends or is given up.
 struct Counted {
-    body: Body,
     route: Arc<Route>,
     started: Instant,
     bytes: u64,
 }
 
-impl http_body::Body for Counted {
-    type Data = Bytes;
-    type Error = <Body as http_body::Body>::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut TaskContext<'_>,
-    ) -> Poll<Option<std::result::Result<Frame<Bytes>, Self::Error>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
-        if let Poll::Ready(Some(Ok(frame))) = &polled
-            && let Some(data) = frame.data_ref()
-        {
-            self.bytes += data.len() as u64;
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+impl body::Observer for Counted {
+    fn sent(&mut self, data: &Bytes) {
+        self.bytes += data.len() as u64;
     }
 }
 

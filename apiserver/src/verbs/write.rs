@@ -18,7 +18,7 @@ use crate::resources::hooks::Request;
 use crate::resources::ownership::Ownership;
 use crate::server::Server;
 use crate::status::{Result, Status};
-use crate::storage::Replaced;
+use crate::storage::{Replaced, Standing};
 use crate::verbs::create;
 use crate::{object, object_meta};
 
@@ -88,8 +88,8 @@ pub async fn change(
             return Ok(Changed { object, created: true });
         };
         let outcome = attempt(context, target, options, change, &key, (&old, revision)).await;
-        // What was decided on the strength of the cache holds if the store says the same.
-        if !live && !matches!(outcome, Ok(Attempt::Done(_) | Attempt::Conflict(..))) {
+        // A refusal on the strength of the cache holds if the store says the same.
+        if !live && outcome.is_err() {
             current = objects.read(&key).await?;
             live = true;
             if !matches!(&current, Some((_, stored)) if *stored == revision) {
@@ -97,7 +97,7 @@ pub async fn change(
             }
         }
         match outcome {
-            Ok(Attempt::Done(object) | Attempt::Same(object)) => return Ok(Changed { object, created: false }),
+            Ok(Attempt::Done(object)) => return Ok(Changed { object, created: false }),
             Ok(Attempt::Conflict(replaced, conditional)) => {
                 if conditional {
                     return Err(Status::modified(target.group_resource(), name));
@@ -116,8 +116,6 @@ pub async fn change(
 
 enum Attempt {
     Done(Value),
-    /// There is nothing to write.
-    Same(Value),
     /// Something else was written first; whether the client must deal with it.
     Conflict(Replaced, bool),
 }
@@ -181,10 +179,16 @@ async fn attempt(
     // The last finalizer of an object being deleted is gone: the update is its end.
     let outcome = if is_finished(&object) {
         objects.remove(key, old_revision).await
-    } else if same(target, &stored, raw) && !objects.writes_anew(key, &stored, old_revision).await? {
-        target.convert_from_storage(&mut object);
-        object::set_meta(&mut object, "resourceVersion", Some(old_revision.to_string().into()));
-        return Ok(Attempt::Same(object));
+    } else if same(target, &stored, raw) {
+        match objects.standing(key, &stored, old_revision).await? {
+            Standing::Same => {
+                target.convert_from_storage(&mut object);
+                object::set_meta(&mut object, "resourceVersion", Some(old_revision.to_string().into()));
+                return Ok(Attempt::Done(object));
+            }
+            Standing::OtherBytes => objects.replace(key, &stored, old_revision).await,
+            Standing::Replaced(replaced) => Ok(replaced),
+        }
     } else {
         objects.replace(key, &stored, old_revision).await
     };

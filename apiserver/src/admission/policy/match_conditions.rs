@@ -64,7 +64,7 @@ impl Conditions {
         if self.is_empty() {
             return Ok(true);
         }
-        let mut request = expressions::request(attributes, seen);
+        let mut request = super::super::request::of(attributes, seen);
         request["resource"] = request["requestResource"].clone();
         let evaluation = Evaluation::new(Input { request: &request, namespace: &Value::Null, ..input });
         let mut budget = BUDGET;

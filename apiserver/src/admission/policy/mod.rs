@@ -10,6 +10,9 @@ use apiserver_watch_cache::Scope;
 use parking_lot::Mutex;
 use serde_json::Value;
 
+use constraints::Constraints;
+
+use crate::object::{self, text};
 use crate::server::Server;
 
 mod constraints;
@@ -66,5 +69,29 @@ impl<T> Read<T> {
         }
         *known = current;
         all
+    }
+}
+
+/// Where a policy applies: a binding of either kind.
+#[derive(Debug)]
+struct Binding {
+    name: String,
+    policy: String,
+    constraints: Option<Constraints>,
+    params: Value,
+    /// `validationActions`; null where there are none.
+    actions: Value,
+}
+
+impl Binding {
+    fn read(binding: &Value) -> Binding {
+        let spec = &binding["spec"];
+        Binding {
+            name: object::meta(binding, "name").to_owned(),
+            policy: text(&spec["policyName"]).to_owned(),
+            constraints: spec["matchResources"].is_object().then(|| Constraints::read(&spec["matchResources"])),
+            params: spec["paramRef"].clone(),
+            actions: spec["validationActions"].clone(),
+        }
     }
 }

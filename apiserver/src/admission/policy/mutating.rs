@@ -19,7 +19,7 @@ use super::expressions::{self, Evaluation, Expression, Input};
 use super::match_conditions::Conditions;
 use super::parameters::{self, ParamKind};
 use super::validating::namespace_of;
-use super::{Read, patch_types, variables};
+use super::{Binding, Read, patch_types, variables};
 use crate::body::{self, Expected, FieldValidation};
 use crate::object::{self, items, text};
 use crate::status::{Cause, Result, Status};
@@ -40,14 +40,6 @@ struct Policy {
 enum Mutation {
     Apply(Expression),
     Patch(Expression),
-}
-
-#[derive(Debug)]
-struct Binding {
-    name: String,
-    policy: String,
-    constraints: Option<Constraints>,
-    params: Value,
 }
 
 fn read_policy(policy: &Value) -> Policy {
@@ -81,16 +73,6 @@ fn read_policy(policy: &Value) -> Policy {
     }
 }
 
-fn read_binding(binding: &Value) -> Binding {
-    let spec = &binding["spec"];
-    Binding {
-        name: object::meta(binding, "name").to_owned(),
-        policy: text(&spec["policyName"]).to_owned(),
-        constraints: spec["matchResources"].is_object().then(|| Constraints::read(&spec["matchResources"])),
-        params: spec["paramRef"].clone(),
-    }
-}
-
 pub struct MutatingPolicies {
     policies: Read<Policy>,
     bindings: Read<Binding>,
@@ -100,7 +82,7 @@ impl Default for MutatingPolicies {
     fn default() -> MutatingPolicies {
         MutatingPolicies {
             policies: Read::new("mutatingadmissionpolicies", read_policy),
-            bindings: Read::new("mutatingadmissionpolicybindings", read_binding),
+            bindings: Read::new("mutatingadmissionpolicybindings", Binding::read),
         }
     }
 }
@@ -203,7 +185,7 @@ impl Invocation<'_> {
         failures: &mut Failures,
     ) -> Result<Option<Run>> {
         let attributes = around.attributes;
-        let request = expressions::request(attributes, &self.seen);
+        let request = super::super::request::of(attributes, &self.seen);
         let mut failed = |problem: &str| failures.add(self.policy, Some(self.binding), problem, true);
         match self.policy.conditions.hold(attributes, &self.seen, self.input(around, object, old, &request)) {
             Ok(true) => {}

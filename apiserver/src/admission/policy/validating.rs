@@ -16,7 +16,7 @@ use super::constraints::Constraints;
 use super::expressions::{self, Evaluation, Expression, Input};
 use super::match_conditions::Conditions;
 use super::parameters::{self, ParamKind};
-use super::{Read, variables};
+use super::{Binding, Read, variables};
 use crate::object::{self, items, text};
 use crate::status::{Cause, Result, Status};
 
@@ -43,16 +43,6 @@ struct Validation {
     message: String,
     message_expression: Option<Expression>,
     reason: String,
-}
-
-#[derive(Debug)]
-struct Binding {
-    name: String,
-    policy: String,
-    constraints: Option<Constraints>,
-    params: Value,
-    actions: Vec<String>,
-    raw_actions: Value,
 }
 
 fn read_policy(policy: &Value) -> Policy {
@@ -88,18 +78,6 @@ fn read_policy(policy: &Value) -> Policy {
     }
 }
 
-fn read_binding(binding: &Value) -> Binding {
-    let spec = &binding["spec"];
-    Binding {
-        name: object::meta(binding, "name").to_owned(),
-        policy: text(&spec["policyName"]).to_owned(),
-        constraints: spec["matchResources"].is_object().then(|| Constraints::read(&spec["matchResources"])),
-        params: spec["paramRef"].clone(),
-        actions: items(&spec["validationActions"]).iter().map(|action| text(action).to_owned()).collect(),
-        raw_actions: spec["validationActions"].clone(),
-    }
-}
-
 /// One validation's verdict against a request: which, why, and upstream's reason.
 struct Denial {
     index: usize,
@@ -125,7 +103,7 @@ impl Default for ValidatingPolicies {
     fn default() -> ValidatingPolicies {
         ValidatingPolicies {
             policies: Read::new("validatingadmissionpolicies", read_policy),
-            bindings: Read::new("validatingadmissionpolicybindings", read_binding),
+            bindings: Read::new("validatingadmissionpolicybindings", Binding::read),
         }
     }
 }
@@ -319,7 +297,7 @@ impl ValidatingPolicies {
             if trees.is_none() {
                 let namespace = namespace_of(attributes).await?;
                 let old = attributes.old.map(in_version).unwrap_or_default();
-                trees = Some((in_version(object), old, expressions::request(attributes, seen), namespace));
+                trees = Some((in_version(object), old, super::super::request::of(attributes, seen), namespace));
             }
             let Some((object, old, request, namespace)) = &trees else { continue };
             for param in &params {
@@ -365,8 +343,8 @@ impl ValidatingPolicies {
 /// Does what a binding wants done about a denial.
 fn enforce(policy: &Policy, binding: &Binding, denial: &Denial, attributes: &Attributes<'_>, refusal: &mut Refusal) {
     let message = &denial.message;
-    for action in &binding.actions {
-        match action.as_str() {
+    for action in items(&binding.actions) {
+        match text(action) {
             "Deny" => refusal.add(policy, Some(binding), message, &denial.reason),
             "Warn" => attributes.context.warn(format!(
                 "Validation failed for ValidatingAdmissionPolicy '{}' with binding '{}': {message}",
@@ -378,7 +356,7 @@ fn enforce(policy: &Policy, binding: &Binding, denial: &Denial, attributes: &Att
                     "policy": binding.policy,
                     "binding": binding.name,
                     "expressionIndex": denial.index,
-                    "validationActions": binding.raw_actions,
+                    "validationActions": binding.actions,
                 }]);
                 attributes.context.annotate("validation.policy.admission.k8s.io/validation_failure", note.to_string());
             }

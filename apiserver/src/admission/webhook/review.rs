@@ -4,7 +4,7 @@
 
 use base64::Engine;
 use http::StatusCode;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::super::Attributes;
 use super::super::matching::Seen;
@@ -37,48 +37,10 @@ pub fn request(
 ) -> Result<(String, Value), &'static str> {
     let version = version(hook).ok_or("webhook does not accept known AdmissionReview versions (v1, v1beta1)")?;
     let uid = uuid::Uuid::new_v4().to_string();
-    let resource = attributes.target.resource();
-    let user = attributes.user();
-    let kind = |group: &str, version: &str, kind: &str| json!({"group": group, "version": version, "kind": kind});
-    let own = attributes.kind;
-    let mut user_info = Map::new();
-    user_info.insert("username".to_owned(), user.name.as_str().into());
-    if !user.uid.is_empty() {
-        user_info.insert("uid".to_owned(), user.uid.as_str().into());
-    }
-    if !user.groups.is_empty() {
-        user_info.insert("groups".to_owned(), json!(user.groups));
-    }
-    if !user.extra.is_empty() {
-        user_info.insert("extra".to_owned(), json!(user.extra));
-    }
-    let mut request = json!({
-        "uid": uid,
-        "kind": kind(&seen.kind.0, &seen.kind.1, &seen.kind.2),
-        "resource": {"group": seen.group, "version": seen.version, "resource": seen.resource},
-        "requestKind": kind(own.group, own.version, own.kind),
-        "requestResource": {
-            "group": resource.group.as_str(),
-            "version": attributes.target.version.name.as_str(),
-            "resource": resource.plural.as_str(),
-        },
-        "operation": attributes.operation.name(),
-        "userInfo": user_info,
-        "object": object,
-        "oldObject": old,
-        "dryRun": attributes.dry_run,
-        "options": attributes.options(),
-    });
-    for (field, value) in [
-        ("subResource", attributes.subresource),
-        ("requestSubResource", attributes.subresource),
-        ("name", attributes.name),
-        ("namespace", attributes.namespace),
-    ] {
-        if !value.is_empty() {
-            request[field] = value.into();
-        }
-    }
+    let mut request = super::super::request::of(attributes, seen);
+    request["uid"] = uid.as_str().into();
+    request["object"] = object.clone();
+    request["oldObject"] = old.clone();
     let review = json!({
         "kind": "AdmissionReview", "apiVersion": format!("admission.k8s.io/{version}"), "request": request,
     });
