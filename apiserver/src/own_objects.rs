@@ -73,10 +73,7 @@ pub async fn change(
 ) -> Result<()> {
     let objects = server.objects(group, resource)?;
     let key = objects.key(namespace, name);
-    let mut current = match objects.cached(&key)? {
-        Some(current) => Some(current),
-        None => objects.read(&key).await?,
-    };
+    let (mut current, _) = objects.to_change(&key, false).await?;
     while let Some((mut object, revision)) = current {
         if !make(&mut object) {
             return Ok(());
@@ -102,10 +99,7 @@ pub async fn apply_status(
     let Some(served) = server.served(group, resource) else { return Ok(()) };
     let resource = &served.resource;
     let key = objects.key("", name);
-    let mut current = match objects.cached(&key)? {
-        Some(current) => Some(current),
-        None => objects.read(&key).await?,
-    };
+    let (mut current, _) = objects.to_change(&key, false).await?;
     while let Some((object, revision)) = current {
         let Some(status) = status(&object) else { return Ok(()) };
         let api_version = object["apiVersion"].as_str().unwrap_or_default().to_owned();

@@ -164,7 +164,16 @@ impl ObjectStore {
         }
     }
 
-    /// The object's tree as the cache has it: maybe old, which a conditional write will find out.
+    /// The object that a write begins with, and whether it is surely the latest: the cache may be behind, which a
+    /// conditional write finds out. A dry run writes nothing, so it reads the store.
+    pub async fn to_change(&self, key: &str, dry_run: bool) -> Result<(Option<(Value, Revision)>, bool)> {
+        match if dry_run { None } else { self.cached(key)? } {
+            Some(cached) => Ok((Some(cached), false)),
+            None => Ok((self.read(key).await?, true)),
+        }
+    }
+
+    /// The object's tree as the cache has it: maybe old.
     pub fn cached(&self, key: &str) -> Result<Option<(Value, Revision)>> {
         let Some(object) = self.cache.get(key) else { return Ok(None) };
         let json = object.json().map_err(|problem| Status::internal(problem.to_string()))?;

@@ -208,12 +208,7 @@ pub async fn delete_object(
 ) -> Result<Deleted> {
     let objects = target.objects()?;
     let key = objects.key(namespace, name);
-    let mut current = objects.cached(&key)?;
-    let mut live = false;
-    if current.is_none() {
-        current = objects.read(&key).await?;
-        live = true;
-    }
+    let (mut current, mut live) = objects.to_change(&key, options.dry_run).await?;
     let mut to_admit = admit;
     for _ in 0..TRIES {
         let Some((old, revision)) = current else {

@@ -68,13 +68,7 @@ pub async fn change(
     let namespace = if resource.namespaced { context.info.namespace.as_str() } else { "" };
     let name = context.info.name.as_str();
     let key = objects.key(namespace, name);
-    let mut current = objects.cached(&key)?;
-    // The cache may be behind: what it says is only believed when a write then succeeds.
-    let mut live = false;
-    if current.is_none() {
-        current = objects.read(&key).await?;
-        live = true;
-    }
+    let (mut current, mut live) = objects.to_change(&key, options.dry_run).await?;
     for _ in 0..TRIES {
         let Some((old, revision)) = current else {
             if !change.creates() || !subresource.is_empty() {
@@ -180,14 +174,15 @@ async fn attempt(
     let outcome = if is_finished(&object) {
         objects.remove(key, old_revision).await
     } else if same(target, &stored, raw) {
-        match objects.standing(key, &stored, old_revision).await? {
-            Standing::Same => {
+        match objects.standing(key, &stored, old_revision).await {
+            Ok(Standing::Same) => {
                 target.convert_from_storage(&mut object);
                 object::set_meta(&mut object, "resourceVersion", Some(old_revision.to_string().into()));
                 return Ok(Attempt::Done(object));
             }
-            Standing::OtherBytes => objects.replace(key, &stored, old_revision).await,
-            Standing::Replaced(replaced) => Ok(replaced),
+            Ok(Standing::OtherBytes) => objects.replace(key, &stored, old_revision).await,
+            Ok(Standing::Replaced(replaced)) => Ok(replaced),
+            Err(failed) => Err(failed),
         }
     } else {
         objects.replace(key, &stored, old_revision).await

@@ -193,6 +193,7 @@ impl Server {
         };
         config.alpn_protocols = vec![protocol.to_vec()];
         let tcp = TcpStream::connect(self.address).await.unwrap();
+        tcp.set_nodelay(true).unwrap();
         let name = ServerName::try_from("localhost").unwrap();
         TlsConnector::from(Arc::new(config)).connect(name, tcp).await.unwrap()
     }

@@ -30,6 +30,27 @@ async fn a_dry_run_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dry_run_starts_from_what_was_written_last() {
+    let server = Server::start().await;
+    let client = server.admin().await;
+    // Several at a time, so that the cache falls behind.
+    let rounds = (0..8).map(|object| {
+        let (client, path) = (&client, format!("{PATH}/d{object}"));
+        async move {
+            client.config_map(&format!("d{object}"), &json!({})).await;
+            for round in 0..100 {
+                let label = json!({"metadata": {"labels": {"round": round.to_string()}}});
+                let written = client.patch(&path, MERGE, &label).await.ok();
+                let dry = format!("{path}?dryRun=All");
+                let tried = client.patch(&dry, MERGE, &json!({"data": {"a": "b"}})).await.ok();
+                assert_eq!(tried["metadata"]["labels"], written["metadata"]["labels"]);
+            }
+        }
+    });
+    futures::future::join_all(rounds).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn preconditions_hold() {
     let server = Server::start().await;
     let client = server.admin().await;
