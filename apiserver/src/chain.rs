@@ -28,15 +28,20 @@ use crate::{edge, impersonation, negotiate, respond, routes, warnings};
 
 const AUDIT_ID: HeaderName = HeaderName::from_static("audit-id");
 
+/// The id of a request, among its extensions.
+#[derive(Clone, Debug)]
+pub struct AuditId(pub HeaderValue);
+
 /// Serves one request of a connection whose client showed these certificates.
 pub async fn serve(
     server: Arc<Server>,
     certificates: Arc<Vec<CertificateDer<'static>>>,
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
 ) -> Response<Body> {
     let started = Instant::now();
     // The identity of the request comes first: whatever happens next can be found by it.
     let audit_id = audit_id(request.headers());
+    request.extensions_mut().insert(AuditId(audit_id.clone()));
     let leaves = leaves(&server, &request);
     let origin = server.edge.allowed_origin(request.headers());
     let mut response = match early(&server, &request, origin.is_some()) {

@@ -127,6 +127,9 @@ pub struct Flags {
     /// Client key of the aggregator.
     #[arg(long)]
     pub proxy_client_key_file: Option<PathBuf>,
+    /// Reach aggregated APIs at the endpoints of their services, not at the services' addresses.
+    #[arg(long)]
+    pub enable_aggregator_routing: bool,
     /// Authorizers in order: Node, RBAC, Webhook, AlwaysAllow, AlwaysDeny; AlwaysAllow when absent.
     #[arg(long, value_delimiter = ',')]
     pub authorization_mode: Option<Vec<String>>,

@@ -38,7 +38,14 @@ pub struct Kubelet {
 impl Kubelet {
     /// A path of this kubelet; `query` as it is sent.
     pub fn location(&self, path: String, query: String) -> Location {
-        Location { tls: Some(Arc::clone(&self.tls)), host: self.host.clone(), port: self.port, path, query }
+        Location {
+            tls: Some(Arc::clone(&self.tls)),
+            host: self.host.clone(),
+            port: self.port,
+            server_name: None,
+            path,
+            query,
+        }
     }
 }
 

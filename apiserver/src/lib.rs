@@ -4,6 +4,7 @@
 //! [`subresources`]. What is served is the table in [`resources::builtin`].
 
 mod admission;
+mod aggregation;
 mod allocations;
 mod apiextensions;
 mod audit;
@@ -117,6 +118,7 @@ pub async fn start(flags: &Flags, shutdown: CancellationToken) -> anyhow::Result
     let server = server::Server::new(flags).await?;
     tracing::info!(%address, "Serving securely");
     tokio::spawn(apiextensions::run(Arc::clone(&server)));
+    tokio::spawn(aggregation::run(Arc::clone(&server)));
     let keeping = tokio::spawn(bootstrap::run(Arc::clone(&server), address.port()));
     tokio::spawn(listen::reload(Arc::clone(&server), certificates));
     let stopping = listen::Stopping {

@@ -8,6 +8,7 @@ use apiserver_openapi::{Custom, CustomDocuments, Document, Resource, Subresource
 use http::Response;
 use parking_lot::Mutex;
 
+use crate::aggregation::{self, Remote};
 use crate::apiextensions::{GROUP, Group, PLURAL};
 use crate::body::{self, Body};
 use crate::context::{Context, Served};
@@ -27,10 +28,13 @@ pub struct Documents {
 struct CustomMade {
     /// By name, with the group that each was made from.
     v3: HashMap<String, (Arc<Group>, Arc<Document>)>,
-    /// With the generation of the table that each was made from.
-    index: Option<(u64, Arc<Document>)>,
-    v2: [Option<(u64, Arc<Document>)>; 2],
+    /// With the generations of the tables that each was made from.
+    index: Option<(Generations, Arc<Document>)>,
+    v2: [Option<(Generations, Arc<Document>)>; 2],
 }
+
+/// Of the table of custom resources, and of that of other servers.
+type Generations = (u64, u64);
 
 impl Documents {
     fn of(&self, served: &[Arc<Served>]) -> Arc<apiserver_openapi::Documents> {
@@ -72,6 +76,10 @@ impl Customs {
         resources
     }
 
+    fn generations(&self) -> Generations {
+        (self.0.custom.now().generation, self.0.aggregation.generation())
+    }
+
     fn names(&self) -> Vec<String> {
         let groups = self.0.custom.now();
         let names = groups.groups.iter().flat_map(|(name, group)| {
@@ -83,24 +91,34 @@ impl Customs {
 
 impl CustomDocuments for Customs {
     fn index(&self, documents: &apiserver_openapi::Documents) -> io::Result<Option<Arc<Document>>> {
-        let generation = self.0.custom.now().generation;
+        let generations = self.generations();
         if let Some((made, index)) = &self.0.openapi.custom.lock().index
-            && *made == generation
+            && *made == generations
         {
             return Ok(Some(Arc::clone(index)));
         }
         let names = self.names();
-        if names.is_empty() {
-            return Ok(None);
-        }
         let mut extra = Vec::new();
         for name in names {
             if let Some(document) = self.v3(&name)? {
                 extra.push((name, document.etag.clone()));
             }
         }
+        for remote in self.0.aggregation.all() {
+            for (name, hash) in self.0.aggregation.documents(&remote.name).openapi {
+                let own = format!("apis/{}/{}", remote.group, remote.version);
+                let known =
+                    documents.names().any(|known| known == name) || extra.iter().any(|(known, _)| *known == name);
+                if name == own || !known {
+                    extra.push((name, hash));
+                }
+            }
+        }
+        if extra.is_empty() {
+            return Ok(None);
+        }
         let index = Arc::new(documents.index_with(&extra)?);
-        self.0.openapi.custom.lock().index = Some((generation, Arc::clone(&index)));
+        self.0.openapi.custom.lock().index = Some((generations, Arc::clone(&index)));
         Ok(Some(index))
     }
 
@@ -127,20 +145,29 @@ impl CustomDocuments for Customs {
     }
 
     fn v2(&self, documents: &apiserver_openapi::Documents, protobuf: bool) -> io::Result<Option<Arc<Document>>> {
-        let groups = self.0.custom.now();
+        let (groups, generations) = (self.0.custom.now(), self.generations());
         let place = usize::from(protobuf);
         if let Some((made, document)) = &self.0.openapi.custom.lock().v2[place]
-            && *made == groups.generation
+            && *made == generations
         {
             return Ok(Some(Arc::clone(document)));
         }
         let resources: Vec<Resource> =
             groups.groups.iter().flat_map(|(name, group)| self.described(name, group, None)).collect();
-        if resources.is_empty() {
+        let remotes = self.0.aggregation.all().into_iter().map(|remote| self.0.aggregation.documents(&remote.name));
+        let parts: Vec<_> = remotes.map(|known| known.openapi_v2).filter(|part| !part.is_null()).collect();
+        if resources.is_empty() && parts.is_empty() {
             return Ok(None);
         }
-        let document = Arc::new(documents.v2_with(resources, protobuf)?);
-        self.0.openapi.custom.lock().v2[place] = Some((groups.generation, Arc::clone(&document)));
+        let document = if parts.is_empty() {
+            documents.v2_with(resources, protobuf)?
+        } else {
+            let own = apiserver_openapi::parse(&documents.v2_with(resources, false)?)?;
+            let merged = aggregation::merged_v2(own, parts.iter().map(|part| &**part));
+            apiserver_openapi::Documents::of_v2(&merged, protobuf)?
+        };
+        let document = Arc::new(document);
+        self.0.openapi.custom.lock().v2[place] = Some((generations, Arc::clone(&document)));
         Ok(Some(document))
     }
 }
@@ -148,6 +175,11 @@ impl CustomDocuments for Customs {
 /// Answers a path below `/openapi`.
 pub async fn serve(context: &Context, path: &str) -> Result<Response<Body>> {
     let documents = context.server.openapi.of(context.server.all());
+    if let Some(name) = path.strip_prefix("/openapi/v3/")
+        && let Some(remote) = elsewhere(context, &documents, name)
+    {
+        return Ok(aggregation::serve_openapi(context, &remote).await);
+    }
     let path = path.to_owned();
     let hash = context.query.get("hash").map(str::to_owned);
     let headers = context.headers.clone();
@@ -160,6 +192,21 @@ pub async fn serve(context: &Context, path: &str) -> Result<Response<Body>> {
         Some(response) => Ok(response.map(body::full)),
         None => Ok(body::page_not_found()),
     }
+}
+
+/// The server behind this one that has a v3 document which is not this server's own.
+fn elsewhere(context: &Context, documents: &apiserver_openapi::Documents, name: &str) -> Option<Arc<Remote>> {
+    let aggregation = &context.server.aggregation;
+    let mut group_version = name.strip_prefix("apis/")?.splitn(2, '/');
+    let (group, version) = (group_version.next()?, group_version.next().unwrap_or_default());
+    if let Some(remote) = aggregation.serving(group, version) {
+        return Some(remote);
+    }
+    let is_custom = || context.server.custom.now().groups.contains_key(group);
+    if documents.names().any(|known| known == name) || is_custom() {
+        return None;
+    }
+    aggregation.all().into_iter().find(|remote| aggregation.documents(&remote.name).openapi.contains_key(name))
 }
 
 /// What is served, one entry per resource and version.

@@ -1,8 +1,11 @@
 //! Which code serves which path.
 
+use std::sync::Arc;
+
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 
+use crate::aggregation::{self, Remote};
 use crate::body::{self, Body};
 use crate::context::{Context, Target};
 use crate::negotiate::{Encoding, Form};
@@ -11,6 +14,10 @@ use crate::{discovery, health, negotiate, openapi, respond, subresources, verbs,
 
 /// Serves a request that is allowed.
 pub async fn route(context: &Context, request: Request<Incoming>) -> Result<Response<Body>> {
+    // What another server serves is its own, down to the paths that would not be found here.
+    if let Some(remote) = elsewhere(context) {
+        return aggregation::pass(context, &remote, request).await;
+    }
     if context.info.is_resource {
         return resource(context, request).await;
     }
@@ -54,7 +61,9 @@ pub async fn route(context: &Context, request: Request<Incoming>) -> Result<Resp
         )),
         _ if is_health => Ok(health::check(context, path).await),
         _ if path.starts_with("/openapi/") => openapi::serve(context, path).await,
-        _ if path.starts_with("/apis/") && !is_group(context) => Ok(body::page_not_found()),
+        _ if path.starts_with("/apis/") && !(is_group(context) || has_group_elsewhere(context)) => {
+            Ok(body::page_not_found())
+        }
         _ if path.starts_with("/api/") || path.starts_with("/apis/") => {
             if !context.info.version.is_empty() {
                 negotiate::produced(&context.headers, false)?;
@@ -86,7 +95,23 @@ fn identity_document(context: &Context, path: &str, method: &Method) -> Result<R
     Ok(response)
 }
 
-/// Whether the group of the path is served in any version.
+/// The server behind this one that serves the group and version of the path.
+fn elsewhere(context: &Context) -> Option<Arc<Remote>> {
+    let info = &context.info;
+    match info.prefix {
+        "apis" if !info.group.is_empty() => context.server.aggregation.serving(&info.group, &info.version),
+        // The core group is passed on as a whole.
+        "api" => context.server.aggregation.serving("", "v1"),
+        _ => None,
+    }
+}
+
+/// Whether the path is that of a group which other servers serve.
+fn has_group_elsewhere(context: &Context) -> bool {
+    context.info.version.is_empty() && context.server.aggregation.has_group(&context.info.group)
+}
+
+/// Whether the group of the path is served here in any version.
 fn is_group(context: &Context) -> bool {
     let group = &context.info.group;
     context.server.all().iter().any(|served| served.resource.group == *group) || context.server.custom.has_group(group)

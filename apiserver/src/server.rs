@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admission::{self, Plugin};
+use crate::aggregation::Aggregation;
 use crate::allocations::{Allocations, ServiceRanges};
 use crate::apiextensions::CustomResources;
 use crate::audit::Audit;
@@ -56,6 +57,7 @@ pub struct Server {
     pub openapi: Documents,
     /// What definitions add to the table of resources.
     pub custom: CustomResources,
+    pub aggregation: Aggregation,
     definitions_known: AtomicBool,
     bootstrapped: AtomicBool,
     pub started: Instant,
@@ -152,6 +154,7 @@ impl Server {
             kubelets: Kubelets::new(flags)?,
             openapi: Documents::default(),
             custom: CustomResources::default(),
+            aggregation: Aggregation::new(flags)?,
             definitions_known: AtomicBool::new(false),
             bootstrapped: AtomicBool::new(false),
             started: Instant::now(),

@@ -25,7 +25,7 @@ pub use decode::decode;
 pub use definition::{DefinedVersion, Definition};
 pub use hooks::{CustomResource, at, error};
 pub use store::LazyStore;
-pub use table::{CustomResources, Group, Installed};
+pub use table::{CustomResources, Group, Installed, version_order};
 
 /// The group of CustomResourceDefinitions.
 pub const GROUP: &str = "apiextensions.k8s.io";

@@ -23,8 +23,8 @@ pub struct CustomResources {
     groups: ArcSwap<Groups>,
     /// The parts of all schemas.
     pub pool: Pool,
-    /// The aggregated discovery document, and the generation of the table that it shows.
-    pub aggregated: Mutex<Option<(u64, Bytes)>>,
+    /// The aggregated discovery document, and the generations of this table and of that of other servers which it shows.
+    pub aggregated: Mutex<Option<((u64, u64), Bytes)>>,
 }
 
 /// Groups by name.

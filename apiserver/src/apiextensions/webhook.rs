@@ -20,6 +20,7 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
+use crate::aggregation::{self, Service};
 use crate::object::text;
 use crate::server::Server;
 
@@ -68,21 +69,14 @@ fn place(server: &Server, client: &Value, timeout: Duration) -> Result<Place, St
     };
     let service = &client["service"];
     if service.is_object() {
-        let (namespace, name) = (text(&service["namespace"]), text(&service["name"]));
+        let (namespace, name) = (text(&service["namespace"]).to_owned(), text(&service["name"]).to_owned());
         let port = service["port"].as_u64().and_then(|port| u16::try_from(port).ok()).unwrap_or(443);
-        let found = server.cached("", "services", namespace, name).map_err(|status| status.message)?;
-        let found = found.ok_or_else(|| format!("service {name:?} not found"))?;
-        let address = match text(&found["spec"]["type"]) {
-            "ExternalName" => text(&found["spec"]["externalName"]),
-            _ => text(&found["spec"]["clusterIP"]),
-        };
-        if address.is_empty() || address == "None" {
-            return Err(format!("cannot route to service with ClusterIP {address:?}"));
-        }
-        let host = format!("{name}.{namespace}.svc");
+        let referred = Service { namespace, name, port };
+        let address = aggregation::resolve(server, &referred)?;
+        let host = referred.host();
         let path = query(&format!("/{}", text(&service["path"]).trim_start_matches('/')));
         let url = format!("https://{host}:{port}{path}");
-        return Ok(Place { url, name: host, address: (address.to_owned(), port), path });
+        return Ok(Place { url, name: host, address, path });
     }
     let uri: Uri = text(&client["url"]).parse().map_err(|error| format!("Unparsable URL: {error}"))?;
     let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();

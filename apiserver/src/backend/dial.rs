@@ -15,11 +15,11 @@ use tokio_rustls::TlsConnector;
 const DIAL: Duration = Duration::from_secs(30);
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// Connects to a host, with TLS if there are settings for it.
+/// Connects to a host, with TLS if there are settings for it, for a backend of this name.
 ///
 /// # Errors
 /// Displayed as Go displays them.
-pub async fn connect(tls: Option<&Arc<ClientConfig>>, host: &str, port: u16) -> io::Result<BoxIo> {
+pub async fn connect(tls: Option<&Arc<ClientConfig>>, host: &str, port: u16, server_name: &str) -> io::Result<BoxIo> {
     let address = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
     let failed = |why: &str| io::Error::other(format!("dial tcp {address}: {why}"));
     // Looked up apart from connecting, so that the two failures are told apart.
@@ -39,10 +39,10 @@ pub async fn connect(tls: Option<&Arc<ClientConfig>>, host: &str, port: u16) -> 
     // A connection that does not take the option still works.
     let _ = tcp.set_nodelay(true);
     let Some(tls) = tls else { return Ok(Box::new(tcp)) };
-    let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+    let name = ServerName::try_from(server_name.to_owned()).map_err(io::Error::other)?;
     match tokio::time::timeout(HANDSHAKE, TlsConnector::from(Arc::clone(tls)).connect(name, tcp)).await {
         Ok(Ok(stream)) => Ok(Box::new(stream)),
-        Ok(Err(error)) => Err(io::Error::other(tls_words(&error, host))),
+        Ok(Err(error)) => Err(io::Error::other(tls_words(&error, server_name))),
         Err(_) => Err(io::Error::other("net/http: TLS handshake timeout")),
     }
 }

@@ -6,8 +6,10 @@ mod reverse_proxy;
 mod rewrite;
 mod url;
 
+use std::io;
 use std::sync::Arc;
 
+use apiserver_streaming::BoxIo;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Response};
 use http_body_util::Full;
@@ -19,7 +21,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 
 pub use dial::{connect, lookup};
 pub use reverse_proxy::{Hijacked, Peer, add_forwarded_for, pass, upgraded};
-pub use url::{clean, escape_path, escape_query};
+pub use url::{clean, decoded, escape_path, escape_query};
 
 /// Where a request goes.
 #[derive(Clone)]
@@ -28,6 +30,8 @@ pub struct Location {
     pub tls: Option<Arc<ClientConfig>>,
     pub host: String,
     pub port: u16,
+    /// The name in the backend's certificate, if it is not that of the host.
+    pub server_name: Option<String>,
     /// The path as it is meant, not escaped; empty is the root without a slash.
     pub path: String,
     /// The query as it is sent, without its mark.
@@ -42,6 +46,15 @@ impl Location {
         } else {
             format!("{}:{}", self.host, self.port)
         }
+    }
+
+    /// Connects, with TLS if there are settings for it.
+    ///
+    /// # Errors
+    /// Displayed as Go displays them.
+    pub async fn connect(&self) -> io::Result<BoxIo> {
+        let name = self.server_name.as_deref().unwrap_or(&self.host);
+        dial::connect(self.tls.as_ref(), &self.host, self.port, name).await
     }
 
     /// The absolute URL.
@@ -61,17 +74,6 @@ impl Location {
 /// # Errors
 /// The words that Go's client would have for it.
 pub async fn get(location: &Location) -> Result<Response<Incoming>, String> {
-    let io = connect(location.tls.as_ref(), &location.host, location.port).await.map_err(|error| error.to_string())?;
-    let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
-        .title_case_headers(true)
-        .handshake(TokioIo::new(io))
-        .await
-        .map_err(|error| dial::exchange_words(&error))?;
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "connection to a backend ended");
-        }
-    });
     let mut path = escape_path(&location.path);
     if !location.query.is_empty() {
         path = format!("{path}?{}", location.query);
@@ -82,6 +84,25 @@ pub async fn get(location: &Location) -> Result<Response<Incoming>, String> {
         .header(http::header::USER_AGENT, "Go-http-client/1.1")
         .body(Full::<Bytes>::default())
         .map_err(|error| error.to_string())?;
+    send(location, request).await
+}
+
+/// One request on a connection of its own.
+///
+/// # Errors
+/// As [`get`].
+pub async fn send(location: &Location, request: http::Request<Full<Bytes>>) -> Result<Response<Incoming>, String> {
+    let io = location.connect().await.map_err(|error| error.to_string())?;
+    let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
+        .title_case_headers(true)
+        .handshake(TokioIo::new(io))
+        .await
+        .map_err(|error| dial::exchange_words(&error))?;
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "connection to a backend ended");
+        }
+    });
     sender.send_request(request).await.map_err(|error| dial::exchange_words(&error))
 }
 

@@ -14,7 +14,7 @@ use hyper_util::rt::TokioIo;
 
 use super::rewrite::Rewriter;
 use super::url::{clean, decoded, escape_path};
-use super::{Location, connect, dial, remove_hop_by_hop};
+use super::{Location, dial, remove_hop_by_hop};
 use crate::body::{self, Body};
 use crate::status::{Result, Status};
 
@@ -70,8 +70,7 @@ pub async fn pass(mut request: Request<Incoming>, mut location: Location) -> Res
     let onward = onward(request, &location, &prefix, &host, peer)?;
     let unreachable =
         |why: &dyn std::fmt::Display| Status::unavailable(format!("error trying to reach service: {why}"));
-    let io =
-        connect(location.tls.as_ref(), &location.host, location.port).await.map_err(|error| unreachable(&error))?;
+    let io = location.connect().await.map_err(|error| unreachable(&error))?;
     let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
         .title_case_headers(true)
         .handshake(TokioIo::new(io))
@@ -165,7 +164,7 @@ fn to_root(asked: &str, query: &str) -> Result<Response<Body>> {
 
 /// The connection that an upgrade goes over.
 async fn dialled(location: Location) -> std::io::Result<apiserver_streaming::BoxIo> {
-    connect(location.tls.as_ref(), &location.host, location.port).await
+    location.connect().await
 }
 
 /// Turns the outcome of a passed-on upgrade into an answer.

@@ -40,6 +40,14 @@ const PRIORITIES: &[(&str, &str, i64, i64)] = &[
     ("storage.k8s.io", "v1", 16800, 15),
 ];
 
+/// The priorities of a group and of a version of it, if they are this server's own.
+pub fn priorities(group: &str, version: &str) -> Option<(i64, i64)> {
+    if group == GROUP {
+        return Some((20001, 0));
+    }
+    PRIORITIES.iter().find(|row| row.0 == group && row.1 == version).map(|row| (row.2, row.3))
+}
+
 /// `managed` says until when the server keeps it: `onstart`, or `true` for always.
 fn tree((group, version, group_priority, version_priority): &(&str, &str, i64, i64), managed: &str) -> Value {
     let mut spec = json!({
@@ -52,10 +60,15 @@ fn tree((group, version, group_priority, version_priority): &(&str, &str, i64, i
         "apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService",
         "metadata": {"name": format!("{version}.{group}"), "labels": {AUTOMANAGED: managed}},
         "spec": spec,
-        "status": {"conditions": [{
-            "type": "Available", "status": "True", "lastTransitionTime": object::now(),
-            "reason": "Local", "message": "Local APIServices are always available",
-        }]},
+        "status": {"conditions": [local()]},
+    })
+}
+
+/// The condition of what this server serves itself.
+pub fn local() -> Value {
+    json!({
+        "type": "Available", "status": "True", "lastTransitionTime": object::now(),
+        "reason": "Local", "message": "Local APIServices are always available",
     })
 }
 

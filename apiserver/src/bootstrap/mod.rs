@@ -13,7 +13,7 @@ use crate::own_objects::{MANAGER, apply_status, change, ensure, ensure_as, own};
 use crate::server::Server;
 use crate::status::Result;
 
-mod api_services;
+pub mod api_services;
 pub mod flow_control;
 mod identity;
 mod policy;

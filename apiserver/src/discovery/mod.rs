@@ -8,6 +8,7 @@ use http::{HeaderValue, Response, StatusCode};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::aggregation;
 use crate::body::{self, Body};
 use crate::context::Context;
 use crate::negotiate::{self, Encoding, Offer};
@@ -186,6 +187,7 @@ fn named_groups(context: &Context) -> Vec<(String, Vec<String>)> {
             None => groups.push((name.to_string(), versions)),
         }
     }
+    aggregation::placed(&context.server, &mut groups);
     groups
 }
 
@@ -259,15 +261,15 @@ fn wants_aggregated(context: &Context) -> Option<Encoding> {
 
 /// The aggregated document: everything in one answer, with an ETag.
 fn aggregated(context: &Context, core: bool, encoding: Encoding) -> Response<Body> {
-    let custom = context.server.custom.now();
+    let generations = (context.server.custom.now().generation, context.server.aggregation.generation());
     let kept = !core && encoding != Encoding::Protobuf;
     let known = context.server.custom.aggregated.lock().clone();
     let bytes = match known {
-        Some((generation, bytes)) if kept && generation == custom.generation => bytes,
+        Some((made, bytes)) if kept && made == generations => bytes,
         _ => {
             let bytes = bytes::Bytes::from(aggregated_document(context, core, encoding));
             if kept {
-                *context.server.custom.aggregated.lock() = Some((custom.generation, bytes.clone()));
+                *context.server.custom.aggregated.lock() = Some((generations, bytes.clone()));
             }
             bytes
         }
@@ -302,6 +304,9 @@ fn aggregated_document(context: &Context, core: bool, encoding: Encoding) -> Vec
             let versions: Vec<Value> = versions
                 .iter()
                 .map(|version| {
+                    if let Some(remote) = context.server.aggregation.serving(group, version) {
+                        return aggregation::version(&remote, &context.server.aggregation.documents(&remote.name));
+                    }
                     let mut resources: Vec<Value> = context
                         .server
                         .all()

@@ -67,7 +67,6 @@ const NOT_SERVED: &[&str] = &[
     "debug-socket-path",
     "disabled-metrics",
     "egress-selector-config-file",
-    "enable-aggregator-routing",
     "encryption-provider-",
     "etcd-servers-overrides",
     "log-json-",

@@ -186,7 +186,7 @@ async fn command(context: &Context, request: Request<Incoming>) -> Result<Respon
         tty: context.query.flag("tty"),
     };
     let uri = location.url().parse().map_err(Status::internal)?;
-    let dial = async move { backend::connect(location.tls.as_ref(), &location.host, location.port).await };
+    let dial = async move { location.connect().await };
     upgraded(remote_command::proxy(request, uri, options, dial).await)
 }
 
@@ -205,7 +205,7 @@ async fn forward(context: &Context, mut request: Request<Incoming>) -> Result<Re
     }
     backend::add_forwarded_for(&mut request);
     let uri = location.url().parse().map_err(Status::internal)?;
-    let dial = async move { backend::connect(location.tls.as_ref(), &location.host, location.port).await };
+    let dial = async move { location.connect().await };
     upgraded(port_forward::proxy(request, uri, dial).await)
 }
 

@@ -74,7 +74,7 @@ impl<'a> Asked<'a> {
 
     fn location(&self, context: &Context, host: String, port: u16) -> Location {
         let tls = self.https.then(|| context.server.kubelets.proxied_tls());
-        Location { tls, host, port, path: String::new(), query: String::new() }
+        Location { tls, host, port, server_name: None, path: String::new(), query: String::new() }
     }
 
     /// The port as a number; the scheme's own without one.

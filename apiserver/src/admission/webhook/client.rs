@@ -24,7 +24,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::hooks::Hook;
-use crate::object::{items, text};
+use crate::aggregation::{self, Service};
+use crate::object::text;
 use crate::server::Server;
 
 /// How much of an answer is read.
@@ -66,7 +67,7 @@ struct Place {
 
 enum Target {
     Address { host: String, port: u16 },
-    Service { namespace: String, name: String, port: u16 },
+    Service(Service),
 }
 
 impl Clients {
@@ -117,14 +118,15 @@ impl Place {
         if service.is_object() {
             let (namespace, name) = (text(&service["namespace"]).to_owned(), text(&service["name"]).to_owned());
             let port = service["port"].as_u64().and_then(|port| u16::try_from(port).ok()).unwrap_or(443);
-            let server_name = format!("{name}.{namespace}.svc");
+            let service_of = Service { namespace, name, port };
+            let server_name = service_of.host();
             let path = text(&service["path"]);
             return Ok(Place {
                 authority: format!("{server_name}:{port}"),
                 path: if path.starts_with('/') { path.to_owned() } else { format!("/{path}") },
                 tls: Some(tls()?),
                 server_name,
-                target: Target::Service { namespace, name, port },
+                target: Target::Service(service_of),
                 idle: Mutex::default(),
             });
         }
@@ -197,7 +199,7 @@ impl Place {
     async fn connect(&self, server: &Server) -> Result<SendRequest<Full<Bytes>>, String> {
         let (host, port) = match &self.target {
             Target::Address { host, port } => (host.clone(), *port),
-            Target::Service { namespace, name, port } => resolve(server, namespace, name, *port)?,
+            Target::Service(service) => aggregation::resolve(server, service)?,
         };
         let tcp = TcpStream::connect((host.as_str(), port))
             .await
@@ -221,24 +223,6 @@ async fn handshake(
         }
     });
     Ok(sender)
-}
-
-/// Where a service is reached from this machine: at its cluster address.
-fn resolve(server: &Server, namespace: &str, name: &str, port: u16) -> Result<(String, u16), String> {
-    let service = server.cached("", "services", namespace, name).map_err(|status| status.message)?;
-    let service = service.ok_or_else(|| format!("service {name:?} not found"))?;
-    let spec = &service["spec"];
-    if spec["type"] == "ExternalName" {
-        return Ok((text(&spec["externalName"]).to_owned(), port));
-    }
-    let address = text(&spec["clusterIP"]);
-    if address.is_empty() || address == "None" {
-        return Err(format!("cannot route to service with ClusterIP {address:?}"));
-    }
-    if !items(&spec["ports"]).iter().any(|own| own["port"] == u64::from(port)) {
-        return Err(format!("no service port {port} found for service {name:?}"));
-    }
-    Ok((address.to_owned(), port))
 }
 
 fn tls(bundle: &[u8]) -> anyhow::Result<Arc<ClientConfig>> {

@@ -92,7 +92,7 @@ async fn exchange(tls: &Arc<ClientConfig>, url: &str) -> anyhow::Result<Document
     };
     let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
     let port = uri.port_u16().unwrap_or(if secure.is_some() { 443 } else { 80 });
-    let stream = backend::connect(secure, &host, port).await?;
+    let stream = backend::connect(secure, &host, port, &host).await?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let connection = tokio::spawn(connection);
     let path = uri.path_and_query().map_or("/", |path| path.as_str());

@@ -17,10 +17,7 @@ impl Hooks for ApiService {
     fn prepare_for_create(&self, object: &mut Value, _request: &Request<'_>) {
         object["status"] = json!({});
         if object["spec"]["service"].is_null() {
-            object["status"]["conditions"] = json!([{
-                "type": "Available", "status": "True", "lastTransitionTime": object::now(),
-                "reason": "Local", "message": "Local APIServices are always available",
-            }]);
+            object["status"]["conditions"] = json!([crate::bootstrap::api_services::local()]);
         }
     }
 
