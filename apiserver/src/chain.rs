@@ -24,7 +24,7 @@ use crate::metrics::requests::Asked;
 use crate::request::{Query, RequestInfo};
 use crate::server::Server;
 use crate::status::{GroupResource, Result, Status};
-use crate::{edge, impersonation, negotiate, respond, routes, warnings};
+use crate::{edge, fairness, impersonation, negotiate, respond, routes, warnings};
 
 const AUDIT_ID: HeaderName = HeaderName::from_static("audit-id");
 
@@ -229,11 +229,29 @@ async fn known(
         record.impersonated(|| audit::user(&user));
     }
     // A place among the requests under way, before any more work is spent on this one.
-    let place = match server.max_in_flight.enter(&info, &user) {
+    let gate = Arc::clone(&server);
+    let place = match fairness::enter(&gate, &info, &query, &user).await {
         Ok(place) => place,
-        Err(status) => return body::status(&status),
+        Err(response) => return response,
     };
-    let _in_flight = place.is_counted.then(|| InFlight::new(&server, place.is_mutating));
+    let is_mutating = fairness::is_mutating(&info);
+    let _in_flight = (!info.is_long_running()).then(|| InFlight::new(&gate, is_mutating));
+    let _executing = gate.fairness.as_ref().map(|fairness| fairness.executing(is_mutating));
+    let mut response = allowed(server, user, headers, request, info, query, record).await;
+    place.mark(&mut response);
+    response
+}
+
+/// The steps of a request that has its place.
+async fn allowed(
+    server: Arc<Server>,
+    user: User,
+    mut headers: HeaderMap,
+    mut request: Request<Incoming>,
+    info: RequestInfo,
+    query: Query,
+    record: Arc<Record>,
+) -> Response<Body> {
     // Authorization last before the work, for the user that the work is done for.
     if let Err(status) = authorize(&server, &user, &info, &record).await {
         return body::status(&status);

@@ -191,10 +191,19 @@ pub struct Flags {
     /// The shortest time after which a watch without a timeout of its own ends, in seconds.
     #[arg(long, default_value_t = 1800)]
     pub min_request_timeout: u64,
+    /// File that says which resources are encrypted before they are stored, and how.
+    #[arg(long)]
+    pub encryption_provider_config: Option<PathBuf>,
+    /// Whether that file is read again when it changes.
+    #[arg(long, default_value = "false", action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = flags::boolean)]
+    pub encryption_provider_config_automatic_reload: bool,
     /// How long events are kept.
     #[arg(long, default_value = "1h0m0s", value_parser = flags::duration)]
     pub event_ttl: Duration,
-    /// How many reading requests may be under way.
+    /// Whether requests wait their turn by priority levels; otherwise there is only a limit for all.
+    #[arg(long, default_value = "true", action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = flags::boolean)]
+    pub enable_priority_and_fairness: bool,
+    /// How many reading requests may be under way; with priority and fairness, added to those that change something.
     #[arg(long, default_value_t = 400)]
     pub max_requests_inflight: usize,
     /// How many changing requests may be under way.

@@ -17,7 +17,9 @@ mod chain;
 mod context;
 mod discovery;
 mod edge;
+mod encryption;
 mod facts;
+mod fairness;
 mod feature_gates;
 mod field;
 mod flags;
@@ -119,6 +121,10 @@ pub async fn start(flags: &Flags, shutdown: CancellationToken) -> anyhow::Result
     tracing::info!(%address, "Serving securely");
     tokio::spawn(apiextensions::run(Arc::clone(&server)));
     tokio::spawn(aggregation::run(Arc::clone(&server)));
+    let watched = flags.encryption_provider_config.clone();
+    let watched = watched.filter(|_| flags.encryption_provider_config_automatic_reload);
+    tokio::spawn(encryption::follow(Arc::clone(&server), watched));
+    tokio::spawn(fairness::follow(Arc::clone(&server)));
     let keeping = tokio::spawn(bootstrap::run(Arc::clone(&server), address.port()));
     tokio::spawn(listen::reload(Arc::clone(&server), certificates));
     let stopping = listen::Stopping {

@@ -10,7 +10,7 @@ use crate::body::{self, Body};
 use crate::context::{Context, Target};
 use crate::negotiate::{Encoding, Form};
 use crate::status::{GroupResource, Result, Status};
-use crate::{discovery, health, negotiate, openapi, respond, subresources, verbs, zpages};
+use crate::{discovery, fairness, health, negotiate, openapi, respond, subresources, verbs, zpages};
 
 /// Serves a request that is allowed.
 pub async fn route(context: &Context, request: Request<Incoming>) -> Result<Response<Body>> {
@@ -60,6 +60,7 @@ pub async fn route(context: &Context, request: Request<Incoming>) -> Result<Resp
             context.server.metrics.health.text(),
         )),
         _ if is_health => Ok(health::check(context, path).await),
+        _ if path.starts_with("/debug/") => Ok(fairness::dump(context, path).unwrap_or_else(body::page_not_found)),
         _ if path.starts_with("/openapi/") => openapi::serve(context, path).await,
         _ if path.starts_with("/apis/") && !(is_group(context) || has_group_elsewhere(context)) => {
             Ok(body::page_not_found())

@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use apiserver_encryption::Encryption;
+use apiserver_fairness::Fairness;
 use apiserver_storage::Store;
 use apiserver_storage::embedded::EmbeddedStore;
 use apiserver_storage::etcd::{EtcdOptions, EtcdStore};
@@ -27,7 +29,9 @@ use crate::authn::Authentication;
 use crate::authz::Authorization;
 use crate::context::{Served, Stored};
 use crate::edge::Edge;
+use crate::encryption;
 use crate::facts;
+use crate::fairness;
 use crate::flags::Flags;
 use crate::kubelet::Kubelets;
 use crate::max_in_flight::MaxInFlight;
@@ -42,6 +46,8 @@ pub struct Server {
     pub options: Options,
     pub store: Arc<dyn Store>,
     pub feed: Arc<Feed>,
+    /// None where everything is stored as it is.
+    pub encryption: Option<Arc<Encryption>>,
     served: HashMap<(String, String), Arc<Served>>,
     /// In the order of discovery.
     order: Vec<Arc<Served>>,
@@ -51,6 +57,8 @@ pub struct Server {
     pub allocations: Allocations,
     pub metrics: Metrics,
     pub audit: Audit,
+    /// None where there is only a limit for all.
+    pub fairness: Option<Fairness>,
     pub max_in_flight: MaxInFlight,
     pub edge: Edge,
     pub kubelets: Kubelets,
@@ -103,6 +111,7 @@ impl Server {
     /// Starts the caches on a store that is open.
     fn with_store(flags: &Flags, store: Arc<dyn Store>, metrics: Metrics, audit: Audit) -> anyhow::Result<Arc<Server>> {
         let feed = Feed::start(Arc::clone(&store), ROOT);
+        let encryption = encryption::new(flags)?;
         let mut served = HashMap::new();
         let mut order = Vec::new();
         let mut stores: HashMap<String, Arc<ObjectStore>> = HashMap::new();
@@ -111,7 +120,8 @@ impl Server {
                 let start = || {
                     let operations = metrics.stores.of(&resource.group, &resource.plural);
                     let store = Arc::clone(&store);
-                    Arc::new(ObjectStore::start(&feed, store, &resource, storage, flags.event_ttl, operations))
+                    let keys = encryption.as_ref().map(|all| all.of(resource.stored_group(), &resource.plural));
+                    Arc::new(ObjectStore::start(&feed, store, &resource, storage, flags.event_ttl, operations, keys))
                 };
                 Arc::clone(stores.entry(storage.prefix.to_string()).or_insert_with(start))
             });
@@ -141,12 +151,19 @@ impl Server {
             },
             store,
             feed,
+            encryption,
             served,
             order,
             authentication: Authentication::new(flags)?,
             authorization: Authorization::new(flags)?,
             admission: admission::plugins(flags)?,
             allocations: Allocations::new(service_ranges)?,
+            fairness: fairness::new(
+                flags.enable_priority_and_fairness,
+                flags.max_requests_inflight,
+                flags.max_mutating_requests_inflight,
+                metrics.fairness.clone(),
+            )?,
             metrics,
             audit,
             edge: Edge::new(flags)?,

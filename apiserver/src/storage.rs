@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use apiserver_encryption::{Keys, Opened};
 use apiserver_schema::{Shape, Type, defaults, json, protobuf};
 use apiserver_storage::{Expect, KeyValue, Outcome, Revision, Store, prefix_end};
 use apiserver_watch_cache::{Cache, CacheOptions, Codec, DecodeError, Decoded, Feed};
@@ -39,6 +40,8 @@ pub struct Format {
     pub hooks: Arc<dyn Hooks>,
     /// How long objects live, for kinds that expire.
     pub ttl: Option<std::time::Duration>,
+    /// What values are encrypted with; none where that is never asked for.
+    pub keys: Option<Arc<Keys>>,
 }
 
 impl ObjectStore {
@@ -50,6 +53,7 @@ impl ObjectStore {
         storage: &Storage,
         event_ttl: std::time::Duration,
         operations: Operations,
+        keys: Option<Arc<Keys>>,
     ) -> Self {
         let prefix = format!("{ROOT}{}/", storage.prefix);
         let format = Arc::new(Format {
@@ -58,6 +62,7 @@ impl ObjectStore {
             selectable: resource.hooks.selectable_fields().to_vec(),
             hooks: Arc::clone(&resource.hooks),
             ttl: resource.hooks.expires().then_some(event_ttl),
+            keys,
         });
         let options = CacheOptions::new(&prefix).index(resource.hooks.indexed_fields().iter().copied());
         let cache = Cache::start(feed, options, Arc::clone(&format) as Arc<dyn Codec>);
@@ -100,7 +105,7 @@ impl ObjectStore {
 
     /// Writes a new object.
     pub async fn create(&self, key: &str, object: &Value) -> Result<Created> {
-        let bytes = self.format.encode(object);
+        let bytes = self.format.sealed(key, object)?;
         match self.operations.create.timed(self.store.put(key, bytes, Expect::Absent, self.format.ttl)).await? {
             Outcome::Done(revision) => Ok(Created::Done(revision)),
             Outcome::Conflict(_) => Ok(Created::Exists),
@@ -109,7 +114,7 @@ impl ObjectStore {
 
     /// Replaces the object that was last written at `revision`; otherwise says what is there instead.
     pub async fn replace(&self, key: &str, object: &Value, revision: Revision) -> Result<Replaced> {
-        let bytes = self.format.encode(object);
+        let bytes = self.format.sealed(key, object)?;
         let put = self.store.put(key, bytes, Expect::ModRevision(revision), self.format.ttl);
         match self.operations.update.timed(put).await? {
             Outcome::Done(revision) => Ok(Replaced::Done(revision)),
@@ -139,8 +144,9 @@ impl ObjectStore {
             defaults::apply(&self.format.storage.ty, &mut object);
             return Ok(object);
         }
-        let value = self.format.encode(&object);
-        self.format.tree(&KeyValue { key: key.to_owned(), value, create_revision: revision, mod_revision: revision })
+        let json = self.format.json_of(&self.format.encode(&object), revision);
+        let json = json.map_err(|problem| Status::internal(format_args!("{key}: {problem}")))?;
+        serde_json::from_slice(&json).map_err(Status::internal)
     }
 
     /// The object's tree as the store has it now: a linearizable read past the cache.
@@ -155,9 +161,10 @@ impl ObjectStore {
     pub async fn standing(&self, key: &str, object: &Value, revision: Revision) -> Result<Standing> {
         match self.operations.get.timed(self.store.get(key, None)).await?.value {
             Some(stored) if stored.mod_revision == revision => {
+                let opened = self.format.open(&stored).map_err(|problem| Status::internal(problem.0))?;
                 let is_custom = self.format.hooks.custom().is_some();
-                let is_compared = !is_custom && stored.value.starts_with(protobuf::MAGIC);
-                let is_same = !is_compared || stored.value == self.format.encode(object);
+                let is_compared = !is_custom && opened.value.starts_with(protobuf::MAGIC);
+                let is_same = !opened.is_stale && (!is_compared || opened.value == self.format.encode(object));
                 Ok(if is_same { Standing::Same } else { Standing::OtherBytes })
             }
             found => Ok(Standing::Replaced(self.found(found)?)),
@@ -223,14 +230,24 @@ pub enum Replaced {
 pub enum Standing {
     /// There is nothing to write.
     Same,
-    /// What was written last lacks a default, as a status does that was emptied.
+    /// What was written last lacks a default, as a status does that was emptied, or is encrypted otherwise than it
+    /// would be now.
     OtherBytes,
     /// The object is not of that revision any more.
     Replaced(Replaced),
 }
 
 impl Format {
-    /// The stored bytes of an object: no resourceVersion, no selfLink.
+    /// The bytes that are stored under a key.
+    fn sealed(&self, key: &str, object: &Value) -> Result<Bytes> {
+        let bytes = self.encode(object);
+        match &self.keys {
+            None => Ok(bytes),
+            Some(keys) => keys.seal(key, bytes).map_err(Status::internal),
+        }
+    }
+
+    /// The stored bytes of an object, before they are encrypted: no resourceVersion, no selfLink.
     pub fn encode(&self, object: &Value) -> Bytes {
         if self.hooks.custom().is_some() {
             let mut out = Vec::with_capacity(512);
@@ -278,21 +295,36 @@ impl Format {
         serde_json::from_slice(&json).map_err(Status::internal)
     }
 
-    /// A stored value as canonical JSON, its resourceVersion set. Defaults are filled in also here: others, and earlier
-    /// versions, stored objects without some, and upstream serves them with all.
+    /// A stored value, decrypted.
+    fn open(&self, stored: &KeyValue) -> std::result::Result<Opened, DecodeError> {
+        match &self.keys {
+            None => Ok(Opened { value: stored.value.clone(), is_stale: false }),
+            Some(keys) => {
+                keys.open(&stored.key, &stored.value).map_err(|error| DecodeError(format!("{}: {error}", stored.key)))
+            }
+        }
+    }
+
     fn json(&self, stored: &KeyValue) -> std::result::Result<Bytes, DecodeError> {
-        let problem = |error: &dyn std::fmt::Display| DecodeError(format!("{}: {error}", stored.key));
-        let version = stored.mod_revision.to_string();
+        let value = self.open(stored)?.value;
+        self.json_of(&value, stored.mod_revision).map_err(|problem| DecodeError(format!("{}: {problem}", stored.key)))
+    }
+
+    /// The bytes of [`Format::encode`] as canonical JSON, the resourceVersion set. Defaults are filled in also here:
+    /// others, and earlier versions, stored objects without some, and upstream serves them with all.
+    fn json_of(&self, value: &[u8], revision: Revision) -> std::result::Result<Bytes, String> {
+        let problem = |error: &dyn std::fmt::Display| error.to_string();
+        let version = revision.to_string();
         if let Some(custom) = self.hooks.custom() {
-            let mut object = custom.definition.read(&stored.value).map_err(|error| problem(&error))?;
+            let mut object = custom.definition.read(value).map_err(|error| problem(&error))?;
             object::set_meta(&mut object, "resourceVersion", Some(version.into()));
-            let mut out = Vec::with_capacity(stored.value.len() + 32);
+            let mut out = Vec::with_capacity(value.len() + 32);
             json::encode_untyped(&object, &mut out);
             return Ok(out.into());
         }
-        let mut out = Vec::with_capacity(stored.value.len() * 2);
-        if stored.value.starts_with(protobuf::MAGIC) {
-            let envelope = protobuf::decode_envelope(&stored.value).map_err(|error| problem(&error))?;
+        let mut out = Vec::with_capacity(value.len() * 2);
+        if value.starts_with(protobuf::MAGIC) {
+            let envelope = protobuf::decode_envelope(value).map_err(|error| problem(&error))?;
             if envelope.api_version == self.storage.api_version.as_str() && !defaults::has_any(&self.storage.ty) {
                 let raw = with_resource_version(envelope.raw, &version).ok_or_else(|| problem(&"damaged metadata"))?;
                 protobuf::to_json(&self.storage.ty, &self.storage.api_version, &self.kind, &raw, &mut out)
@@ -308,7 +340,7 @@ impl Format {
             self.finish(tree, version, &mut out);
             return Ok(out.into());
         }
-        let mut tree: Value = serde_json::from_slice(&stored.value).map_err(|error| problem(&error))?;
+        let mut tree: Value = serde_json::from_slice(value).map_err(|error| problem(&error))?;
         let api_version = tree["apiVersion"].as_str().unwrap_or_default().to_owned();
         self.hooks.convert(&mut tree, &api_version, &self.storage.api_version);
         defaults::apply(&self.storage.ty, &mut tree);
@@ -461,6 +493,7 @@ mod tests {
             selectable: resource.hooks.selectable_fields().to_vec(),
             hooks: Arc::clone(&resource.hooks),
             ttl: None,
+            keys: None,
         }
     }
 

@@ -138,12 +138,12 @@ pub fn compress(document: &Value) -> io::Result<Document> {
 /// # Errors
 /// As [`write`].
 pub fn compress_protobuf(document: &Value) -> io::Result<Document> {
-    let mut out = protobuf::head(&document["info"], &document["securityDefinitions"]);
+    let mut out = v2::head(&document["info"], &document["securityDefinitions"]);
     let members = |field: &str| document[field].as_object().into_iter().flatten();
-    let paths: Vec<u8> = members("paths").flat_map(|(name, value)| protobuf::path(name, value)).collect();
-    protobuf::message(protobuf::document::PATHS, &paths, &mut out);
-    let definitions = members("definitions").flat_map(|(name, value)| protobuf::definition(name, value));
-    protobuf::message(protobuf::document::DEFINITIONS, &definitions.collect::<Vec<u8>>(), &mut out);
+    let paths: Vec<u8> = members("paths").flat_map(|(name, value)| v2::path(name, value)).collect();
+    protobuf::message(v2::document::PATHS, &paths, &mut out);
+    let definitions = members("definitions").flat_map(|(name, value)| v2::definition(name, value));
+    protobuf::message(v2::document::DEFINITIONS, &definitions.collect::<Vec<u8>>(), &mut out);
     let mut sink = Sink::new();
     sink.write_all(&out)?;
     sink.finish()

@@ -170,7 +170,8 @@ impl Controller {
             if !current && let Some(definition) = Definition::compile(&self.server.custom.pool, &next) {
                 let (feed, store) = (Arc::clone(&self.server.feed), Arc::clone(&self.server.store));
                 let operations = self.server.metrics.stores.of(&group, &plural);
-                let make = |resource, storage| LazyStore::new(feed, store, resource, storage, operations);
+                let keys = self.server.encryption.as_ref().map(|all| all.of(&group, &plural));
+                let make = |resource, storage| LazyStore::new(feed, store, resource, storage, operations, keys);
                 let installed = Installed::new(definition, installed.as_deref(), make);
                 changes.push((group, plural, Some(Arc::new(installed))));
             }

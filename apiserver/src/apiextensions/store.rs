@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use apiserver_encryption::Keys;
 use apiserver_storage::Store;
 use apiserver_watch_cache::Feed;
 
@@ -17,6 +18,7 @@ pub struct LazyStore {
     resource: Resource,
     storage: Storage,
     operations: Operations,
+    keys: Option<Arc<Keys>>,
     made: OnceLock<ObjectStore>,
 }
 
@@ -27,8 +29,9 @@ impl LazyStore {
         resource: Resource,
         storage: Storage,
         operations: Operations,
+        keys: Option<Arc<Keys>>,
     ) -> Self {
-        LazyStore { feed, store, resource, storage, operations, made: OnceLock::new() }
+        LazyStore { feed, store, resource, storage, operations, keys, made: OnceLock::new() }
     }
 
     pub fn get(&self) -> &ObjectStore {
@@ -40,8 +43,14 @@ impl LazyStore {
                 &self.storage,
                 Duration::ZERO,
                 self.operations.clone(),
+                self.keys.clone(),
             )
         })
+    }
+
+    /// The objects, if somebody has asked for them.
+    pub fn made(&self) -> Option<&ObjectStore> {
+        self.made.get()
     }
 
     /// Ends watches and forgets what is cached, because the definition changed or is gone.

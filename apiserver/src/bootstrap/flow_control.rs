@@ -76,7 +76,7 @@ async fn put_right(server: &Server, kind: &str, name: &str, spec: &Value) -> Res
 }
 
 /// Says in the status of every flow schema whether the level that it names exists.
-async fn dangling(server: &Server) -> Result<()> {
+pub async fn dangling(server: &Server) -> Result<()> {
     let levels: Vec<String> = server
         .list_cached(GROUP, "prioritylevelconfigurations")?
         .iter()

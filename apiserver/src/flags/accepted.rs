@@ -22,8 +22,6 @@ use Takes::{Any, Bool, Words};
 /// Flags whose values are checked and forgotten, by name.
 const FIXED: &[(&str, Takes)] = &[
     ("aggregator-reject-forwarding-redirect", Bool(&[true])),
-    // The limits on requests under way hold; there are no priority levels to enable yet.
-    ("enable-priority-and-fairness", Bool(&[true, false])),
     // There is nothing of Go's to profile.
     ("contention-profiling", Bool(&[true, false])),
     ("delete-collection-workers", Any),
@@ -67,7 +65,6 @@ const NOT_SERVED: &[&str] = &[
     "debug-socket-path",
     "disabled-metrics",
     "egress-selector-config-file",
-    "encryption-provider-",
     "etcd-servers-overrides",
     "log-json-",
     "log-text-",

@@ -52,6 +52,7 @@ pub struct Metrics {
     pub websocket_streams: IntCounterVec,
     pub webhooks: webhooks::Webhooks,
     pub audit: apiserver_audit::Metrics,
+    pub fairness: apiserver_fairness::Metrics,
     pub tokens: tokens::Tokens,
 }
 
@@ -148,6 +149,7 @@ impl Metrics {
             health: health::Health::new()?,
             webhooks: webhooks::Webhooks::new(&registry)?,
             audit: apiserver_audit::Metrics::new(&registry)?,
+            fairness: apiserver_fairness::Metrics::new(&registry)?,
             tokens: tokens::Tokens::new(&registry)?,
             scraped: scraped::Scraped::new(&registry)?,
             process: process::Process::new(&registry)?,

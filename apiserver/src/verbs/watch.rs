@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use super::get::{FRESH, revision};
 use crate::body::{self, Body};
 use crate::context::{Context, Served, Target};
+use crate::fairness;
 use crate::field::{ErrorList, Path};
 use crate::negotiate::{self, Accepted, Encoding, Form, Offer};
 use crate::printers::{self, IncludeObject};
@@ -80,6 +81,7 @@ pub async fn watch(context: &Context, target: &Target) -> Result<Response<Body>>
     }
     let include = IncludeObject::read(&context.query)?;
     let framer = Framer {
+        _interest: fairness::interest(context),
         served: Arc::clone(&target.served),
         target: Target { served: Arc::clone(&target.served), version: target.version.clone() },
         accepted,
@@ -199,6 +201,8 @@ fn frames(
 
 /// Makes the frames of one watch.
 struct Framer {
+    /// Counts the watch among those that changes are told to.
+    _interest: Option<apiserver_fairness::Interest>,
     served: Arc<Served>,
     target: Target,
     accepted: Accepted,
