@@ -27,6 +27,8 @@ async fn limit_ranges_fill_in_and_refuse() {
     ]);
     let range = json!({"metadata": {"name": "l"}, "spec": {"limits": limits}});
     client.post("/api/v1/namespaces/default/limitranges", &range).await.created();
+    // A read waits until the cache has what was written, by which admission goes.
+    client.get("/api/v1/namespaces/default/limitranges").await.ok();
     let created = client.post(PODS, &pod("a", json!({}))).await.created();
     assert_eq!(
         created["spec"]["containers"][0]["resources"],

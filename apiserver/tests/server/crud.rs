@@ -110,10 +110,11 @@ async fn every_resource_lives_a_life() {
     let account = json!({"metadata": {"name": "default"}});
     client.post("/api/v1/namespaces/crud/serviceaccounts", &account).await.created();
     let entries = discovered(&client).await;
-    // Definitions of custom resources are changed by the server itself; they have tests of their own.
-    let still = |entry: &Entry| entry.is_stored() && entry.kind != "CustomResourceDefinition";
+    // To these the server itself gives a status at once; they have tests of their own.
+    let busy = ["APIService", "CustomResourceDefinition", "FlowSchema"];
+    let still = |entry: &Entry| entry.is_stored() && !busy.contains(&entry.kind.as_str());
     let stored: Vec<_> = entries.into_iter().filter(still).collect();
-    assert!(stored.len() >= 59, "{}", stored.len());
+    assert!(stored.len() >= 57, "{}", stored.len());
     let lives = stored.into_iter().map(|entry| {
         let client = client.clone();
         tokio::spawn(async move { life(&client, &entry).await })
