@@ -37,6 +37,7 @@ pub struct Config {
     pub static_pod_path: Option<PathBuf>,
     pub serving: Serving,
     pub max_pods: u32,
+    pub allowed_unsafe_sysctls: Vec<String>,
     pub cgroups: CgroupConfig,
     /// Eviction signal to threshold, as written: `100Mi` or `10%`.
     pub eviction_hard: BTreeMap<String, String>,
@@ -90,6 +91,7 @@ struct File {
     api_version: String,
     kind: String,
     address: Option<IpAddr>,
+    allowed_unsafe_sysctls: Option<Vec<String>>,
     authentication: Authentication,
     authorization: Authorization,
     cgroup_driver: Option<String>,
@@ -276,6 +278,11 @@ impl Config {
                 authorization_webhook,
             },
             max_pods: flags.max_pods.or(file.max_pods).unwrap_or(110),
+            allowed_unsafe_sysctls: flags
+                .allowed_unsafe_sysctls
+                .clone()
+                .or(file.allowed_unsafe_sysctls)
+                .unwrap_or_default(),
             cgroups: CgroupConfig {
                 per_qos: flags.cgroups_per_qos.or(file.cgroups_per_qos).unwrap_or(true),
                 systemd: driver == "systemd",

@@ -93,6 +93,9 @@ pub struct Flags {
     /// Number of pods that can run on this kubelet.
     #[arg(long, value_name = "N")]
     pub max_pods: Option<u32>,
+    /// Sysctls that pods may set beside the safe ones; a final * stands for any rest.
+    #[arg(long, value_name = "SYSCTLS", value_delimiter = ',')]
+    pub allowed_unsafe_sysctls: Option<Vec<String>>,
     /// Resolver configuration file used as the basis for the container DNS resolution.
     #[arg(long, value_name = "FILE")]
     pub resolv_conf: Option<PathBuf>,

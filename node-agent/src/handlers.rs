@@ -226,12 +226,13 @@ fn port(port: &IntOrString, container: &Container) -> Result<u16, String> {
     }
 }
 
-fn address(host: &str, port: u16) -> String {
+/// As Go joins a host and a port: an IPv6 address in brackets.
+pub fn address(host: &str, port: u16) -> String {
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
 /// The system's message without its number: `connection refused`.
-fn reason(error: &std::io::Error) -> String {
+pub fn reason(error: &std::io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or_default().to_lowercase()
 }

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 
 use crate::{
     cgroups::Cgroups, config::Config, cri::Runtime, field_ref::NodeFacts, images::Images, objects::Objects, pod,
-    probes::Prober, status::manager::StatusManager, volumes::TokenCache,
+    probes::Prober, room::Room, status::manager::StatusManager, volumes::TokenCache,
 };
 
 /// One per agent.
@@ -29,6 +29,7 @@ pub struct Host {
     pub memory: i64,
     /// Allocatable resources of the node.
     pub allocatable: BTreeMap<String, String>,
+    pub room: Room,
     pub host_ips: Vec<String>,
     pub started: Timestamp,
     /// Why the runtime's network is not ready.

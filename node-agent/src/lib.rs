@@ -1,5 +1,6 @@
 //! The node agent: kubelet's work on one node.
 
+mod admission;
 mod agent;
 mod backoff;
 mod cgroups;
@@ -11,6 +12,7 @@ mod cri;
 mod field_ref;
 mod flags;
 mod go_duration;
+mod grpc_health;
 mod handlers;
 mod host;
 mod images;
@@ -21,6 +23,7 @@ mod pod_worker;
 mod pods;
 mod probes;
 mod quantity;
+mod room;
 mod server;
 mod static_pods;
 mod status;

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use controllers_component_base::events::EventType;
 use futures::TryStreamExt;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
@@ -19,10 +20,12 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::{
+    admission::{Admission, Refusal},
     cri::{ContainerPhase, key},
     host::Host,
     pod,
     pod_worker::{self, Desired, Worker},
+    room::Needs,
     volumes,
 };
 
@@ -150,34 +153,32 @@ impl Pods {
         if gone {
             return;
         }
-        let running = workers.values().filter(|handle| !finished(&handle.desired.borrow().pod)).count();
+        let known = workers.values().map(|handle| handle.desired.borrow().pod.clone());
+        let others: Vec<Arc<Pod>> = known.filter(|other| !finished(other)).collect();
         let wake = Arc::new(Notify::new());
         let target = desired.pod.clone();
         let (sender, receiver) = watch::channel(desired);
         let mut worker = Worker::new(self.host.clone(), receiver, wake.clone());
-        if let Some((reason, message)) = self.refusal(&target, running) {
-            self.host.pod_event(&target, controllers_component_base::events::EventType::Warning, &reason, &message);
+        if let Err(Refusal { reason, message }) = self.admit(&worker.granted(), &others) {
+            self.host.pod_event(&target, EventType::Warning, &reason, &message);
             worker.refuse(&reason, &message);
         }
         let task = tokio::spawn(worker.run());
         workers.insert(uid, Handle { desired: sender, wake, task });
     }
 
-    /// Why a new pod may not run here, in upstream's words.
-    fn refusal(&self, target: &Pod, running: usize) -> Option<(String, String)> {
-        // Pods that ran before this agent started are not judged again.
+    fn admit(&self, target: &Pod, others: &[Arc<Pod>]) -> Result<(), Refusal> {
+        let host = &self.host;
+        // Pods that ran before this agent started are not judged again, and those of files have no other place.
         let fresh = target.status.as_ref().is_none_or(|status| status.start_time.is_none());
-        if !fresh || pod::deleting(target) {
-            return None;
+        if !fresh || pod::deleting(target) || pod::is_static(target) {
+            if !finished(target) {
+                host.room.hold(pod::uid(target), Needs::of(target));
+            }
+            return Ok(());
         }
-        if running >= self.host.config.max_pods as usize {
-            let message = format!(
-                "Pod was rejected: Node didn't have enough resource: pods, requested: 1, used: {running}, capacity: {}",
-                self.host.config.max_pods
-            );
-            return Some(("OutOfpods".into(), message));
-        }
-        None
+        let (max_pods, unsafe_sysctls) = (host.config.max_pods, &host.config.allowed_unsafe_sysctls);
+        Admission { max_pods, unsafe_sysctls, room: &host.room }.admit(target, others)
     }
 
     fn forget_unlisted(&self, listed: &BTreeSet<String>) {

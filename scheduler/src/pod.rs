@@ -127,7 +127,7 @@ impl PodInfo {
         let name = pod.metadata.name.as_deref().unwrap_or_default();
         let default_spec = v1::PodSpec::default();
         let spec = pod.spec.as_ref().unwrap_or(&default_spec);
-        let (requests, scored) = pod_requests(spec);
+        let (requests, scored) = pod_requests(pod);
         let conditions = || pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
         let terminating = pod.metadata.deletion_timestamp.is_some();
         let node_name: Arc<str> = spec.node_name.as_deref().unwrap_or_default().into();

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use k8s_openapi::{
-    api::core::v1::{Container, PodSpec},
+    api::core::v1::{Container, Pod, PodSpec},
     apimachinery::pkg::api::resource::Quantity,
 };
 
@@ -73,7 +73,27 @@ impl Resources {
 }
 
 /// What a pod asks for: exactly, and with the defaults for containers that ask for nothing (used in scoring only).
-pub fn pod_requests(spec: &PodSpec) -> (Resources, Resources) {
+///
+/// In the middle of a resize a container counts for the most of what it asks for, was granted and has.
+pub fn pod_requests(pod: &Pod) -> (Resources, Resources) {
+    let no_spec = PodSpec::default();
+    let spec = pod.spec.as_ref().unwrap_or(&no_spec);
+    let statuses = || {
+        let status = pod.status.as_ref();
+        let main = status.and_then(|status| status.container_statuses.as_ref());
+        let init = status.and_then(|status| status.init_container_statuses.as_ref());
+        main.into_iter().chain(init).flatten()
+    };
+    let container_requests = |container: &Container| {
+        let mut requests = container_requests(container);
+        for status in statuses().filter(|status| status.name == container.name) {
+            let actual = status.resources.as_ref().and_then(|resources| resources.requests.as_ref());
+            for list in [actual, status.allocated_resources.as_ref()].into_iter().flatten() {
+                requests.max(&Resources::from_list(list));
+            }
+        }
+        requests
+    };
     (
         effective(spec, container_requests),
         effective(spec, |container| {
@@ -143,7 +163,23 @@ mod tests {
     use super::*;
 
     fn requests(spec: serde_json::Value) -> (Resources, Resources) {
-        pod_requests(&serde_json::from_value(spec).unwrap())
+        pod_requests(&Pod { spec: serde_json::from_value(spec).unwrap(), ..Pod::default() })
+    }
+
+    #[test]
+    fn resizes_count_for_the_most() {
+        let mut pod: Pod = serde_json::from_value(json!({
+            "spec": {"containers": [{"name": "a", "resources": {"requests": {"cpu": "200m", "memory": "7"}}}]},
+            "status": {"containerStatuses": [{
+                "name": "a", "image": "", "imageID": "", "ready": true, "restartCount": 0,
+                "resources": {"requests": {"cpu": "300m", "memory": "5"}}, "allocatedResources": {"cpu": "100m"},
+            }]},
+        }))
+        .unwrap();
+        let (exact, _) = pod_requests(&pod);
+        assert_eq!((exact.milli_cpu, exact.memory), (300, 7));
+        pod.status = None;
+        assert_eq!(pod_requests(&pod).0.milli_cpu, 200);
     }
 
     #[test]

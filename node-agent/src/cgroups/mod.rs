@@ -46,6 +46,18 @@ pub struct Limits {
     pub memory: Option<i64>,
 }
 
+impl Limits {
+    /// The wider of two; no limit is the widest.
+    fn or_more(self, other: Self) -> Self {
+        let wider = |one: Option<i64>, other: Option<i64>| Some(one?.max(other?));
+        Self {
+            shares: self.shares.max(other.shares),
+            quota: wider(self.quota, other.quota),
+            memory: wider(self.memory, other.memory),
+        }
+    }
+}
+
 impl Cgroups {
     /// Looks at the machine and makes the QoS classes' groups. Where that is not possible, pods run in the runtime's
     /// default place, and the log says so.
@@ -78,17 +90,19 @@ impl Cgroups {
         matches!(self.version, Version::V2(_))
     }
 
-    /// Makes the pod's cgroup and returns it as CRI's `cgroup_parent`; empty for the runtime's default place.
+    /// Makes the pod's cgroup and returns it as CRI's `cgroup_parent`; empty for the runtime's default place. In the
+    /// middle of a resize `actual` is the pod with what its containers still have: the group is wide enough for both.
     ///
     /// # Errors
     /// One line with the path.
-    pub fn set_up(&self, target: &Pod) -> Result<String, String> {
+    pub fn set_up(&self, target: &Pod, actual: Option<&Pod>) -> Result<String, String> {
         match self.driver {
             Driver::None => Ok(String::new()),
             Driver::Systemd => Ok(self.slice(target)),
             Driver::Cgroupfs => {
                 let path = self.pod(pod::qos_class(target), pod::uid(target));
-                self.make(&path, &limits(target))?;
+                let wanted = limits(target);
+                self.make(&path, &actual.map_or(wanted, |actual| wanted.or_more(limits(actual))))?;
                 Ok(format!("/{path}"))
             }
         }
@@ -239,11 +253,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let cgroups =
             Cgroups { version: Version::V2(dir.path().into()), root: String::new(), driver: Driver::Cgroupfs };
-        assert_eq!(cgroups.set_up(&pod_of("containers: [{name: a}]")).unwrap(), "/kubepods/besteffort/podu1");
+        assert_eq!(cgroups.set_up(&pod_of("containers: [{name: a}]"), None).unwrap(), "/kubepods/besteffort/podu1");
         let systemd = Cgroups { driver: Driver::Systemd, ..cgroups.clone() };
-        assert_eq!(systemd.set_up(&pod_of("containers: [{name: a}]")).unwrap(), "kubepods-besteffort-podu1.slice");
+        assert_eq!(
+            systemd.set_up(&pod_of("containers: [{name: a}]"), None).unwrap(),
+            "kubepods-besteffort-podu1.slice"
+        );
         let none = Cgroups { driver: Driver::None, ..cgroups };
-        assert_eq!(none.set_up(&pod_of("containers: [{name: a}]")).unwrap(), "");
+        assert_eq!(none.set_up(&pod_of("containers: [{name: a}]"), None).unwrap(), "");
     }
 
     #[test]
@@ -255,11 +272,18 @@ mod tests {
     }
 
     #[test]
+    fn wide_enough_for_both() {
+        let (one, other) =
+            (Limits { shares: 2, quota: Some(5), memory: None }, Limits { shares: 3, quota: Some(4), memory: Some(1) });
+        assert_eq!(one.or_more(other), Limits { shares: 3, quota: Some(5), memory: None });
+    }
+
+    #[test]
     fn v2_files() {
         let dir = tempfile::tempdir().unwrap();
         let cgroups =
             Cgroups { version: Version::V2(dir.path().into()), root: String::new(), driver: Driver::Cgroupfs };
-        cgroups.set_up(&pod_of("containers: [{name: a, resources: {limits: {cpu: '1', memory: 1Mi}}}]")).unwrap();
+        cgroups.set_up(&pod_of("containers: [{name: a, resources: {limits: {cpu: '1', memory: 1Mi}}}]"), None).unwrap();
         let read = |name: &str| fs::read_to_string(dir.path().join("kubepods/podu1").join(name)).unwrap();
         assert_eq!(
             (read("cpu.max").as_str(), read("memory.max").as_str(), read("cpu.weight").as_str()),

@@ -192,6 +192,14 @@ impl Runtime for FakeRuntime {
         Ok(())
     }
 
+    async fn update_container(&self, id: &str, resources: api::LinuxContainerResources) -> Result<()> {
+        let mut state = self.state.lock();
+        let (_, record) = state.containers.get(id).ok_or_else(|| Error::NotFound(id.into()))?;
+        let call = format!("update {} to {} shares", record.name, resources.cpu_shares);
+        state.calls.push(call);
+        Ok(())
+    }
+
     async fn reopen_log(&self, _: &str) -> Result<()> {
         Ok(())
     }

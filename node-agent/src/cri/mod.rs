@@ -77,6 +77,8 @@ pub trait Runtime: Send + Sync + 'static {
     /// SIGTERM, then SIGKILL after `grace_seconds`; returns when the container is dead.
     async fn stop_container(&self, id: &str, grace_seconds: i64) -> Result<()>;
     async fn remove_container(&self, id: &str) -> Result<()>;
+    /// Changes a running container's resources.
+    async fn update_container(&self, id: &str, resources: api::LinuxContainerResources) -> Result<()>;
     async fn reopen_log(&self, id: &str) -> Result<()>;
 
     /// Runs a command to its end; `timeout_seconds` 0 is without limit.

@@ -244,6 +244,15 @@ impl Runtime for Remote {
         absent_is_done(self.runtime().remove_container(timed(request)).await.map(drop).map_err(error))
     }
 
+    async fn update_container(&self, id: &str, resources: api::LinuxContainerResources) -> Result<()> {
+        let request = api::UpdateContainerResourcesRequest {
+            container_id: id.to_string(),
+            linux: Some(resources),
+            ..Default::default()
+        };
+        self.runtime().update_container_resources(timed(request)).await.map(drop).map_err(error)
+    }
+
     async fn reopen_log(&self, id: &str) -> Result<()> {
         let request = api::ReopenContainerLogRequest { container_id: id.to_string() };
         self.runtime().reopen_container_log(timed(request)).await.map(drop).map_err(error)

@@ -1,17 +1,18 @@
 //! A container's environment: envFrom, env with its sources and expansion, and the variables of services.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use k8s_openapi::api::core::v1::{Container, Pod, Service};
+use tracing::warn;
 
-use super::expansion::expand;
+use super::{env_file, expansion::expand};
 use crate::{
     field_ref::{self, NodeFacts},
     objects::{Error, Objects, config_map_data, secret_data},
     pod,
 };
 
-/// Computes the environment, in the order in which the container gets it.
+/// Computes the environment, in the order in which the container gets it. `volumes` are the pod's, on the host.
 ///
 /// # Errors
 /// One line, in upstream's words, which becomes the message of CreateContainerConfigError.
@@ -20,6 +21,7 @@ pub async fn environment(
     container: &Container,
     objects: &dyn Objects,
     facts: &NodeFacts<'_>,
+    volumes: &BTreeMap<String, PathBuf>,
 ) -> Result<Vec<(String, String)>, String> {
     let namespace = pod::namespace(target);
     let mut result: BTreeMap<String, String> = BTreeMap::new();
@@ -84,11 +86,22 @@ pub async fn environment(
                         ));
                     }
                 }
-            } else if from.file_key_ref.is_some() {
-                return Err(format!(
-                    "environment variable {}: fileKeyRef is not supported by this kubelet",
-                    variable.name
-                ));
+            } else if let Some(selector) = &from.file_key_ref {
+                let volume = volumes.get(&selector.volume_name).ok_or_else(|| {
+                    format!("cannot find the volume {:?} referenced by FileKeyRef", selector.volume_name)
+                })?;
+                let read = env_file::read(volume, &selector.path, &selector.key).map_err(|error| {
+                    warn!("pod {}: {error}", pod::full_name(target));
+                    "couldn't parse env file".to_string()
+                })?;
+                match read {
+                    Some(text) => value = text,
+                    None if selector.optional == Some(true) => continue,
+                    None => {
+                        let path = env_file::shown(volume, &selector.path).display().to_string();
+                        return Err(format!("environment variable key {:?} not found in file {path:?}", selector.key));
+                    }
+                }
             }
         }
         result.insert(variable.name.clone(), value);
@@ -184,7 +197,8 @@ mod tests {
     async fn get(spec: &str, objects: &FakeObjects) -> Result<BTreeMap<String, String>, String> {
         let pod = pod_of(spec);
         let facts = NodeFacts { host_ips: &[], pod_ips: &["10.0.0.9".into()], allocatable: &BTreeMap::new() };
-        Ok(environment(&pod, &pod::spec(&pod).containers[0], objects, &facts).await?.into_iter().collect())
+        let container = &pod::spec(&pod).containers[0];
+        Ok(environment(&pod, container, objects, &facts, &BTreeMap::new()).await?.into_iter().collect())
     }
 
     #[tokio::test]

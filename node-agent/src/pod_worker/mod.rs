@@ -1,13 +1,16 @@
 //! One worker per pod: observes, steps the stage, executes the plan, sets the status. It keeps nothing that a restart
 //! would lose but back-off and the reasons containers wait for.
 
+pub mod allocation;
 pub mod container_config;
 mod dns;
 mod env;
+mod env_file;
 mod etc_hosts;
 pub mod expansion;
 mod kill;
 pub mod plan;
+mod resize;
 pub mod resources;
 pub mod sandbox_config;
 mod security;
@@ -34,6 +37,8 @@ use crate::{
     },
     volumes,
 };
+use allocation::Allocation;
+use resize::Resize;
 use stage::{Facts, Stage};
 
 /// What the API (or a manifest) wants of a pod.
@@ -88,11 +93,18 @@ pub struct Worker {
     purged: bool,
     /// Syncs that failed in a row.
     failures: u32,
+    /// What the containers were given, which outlives us on disk.
+    allocation: Allocation,
+    resize: Resize,
 }
 
 impl Worker {
     pub fn new(host: Arc<Host>, desired: watch::Receiver<Desired>, wake: Arc<Notify>) -> Self {
         let backoff = Backoff::new(Duration::from_secs(10), host.config.crash_loop_max);
+        let allocation = {
+            let target = &desired.borrow().pod;
+            Allocation::load(&host.pod_dir(pod::uid(target))).unwrap_or_else(|| Allocation::of(target))
+        };
         Self {
             host,
             desired,
@@ -104,7 +116,14 @@ impl Worker {
             cleaned: false,
             purged: false,
             failures: 0,
+            allocation,
+            resize: Resize::default(),
         }
+    }
+
+    /// The pod with what it was granted before this agent started, else as it is wanted.
+    pub fn granted(&self) -> Arc<Pod> {
+        self.allocation.granted(&self.desired.borrow().pod)
     }
 
     /// Refuses the pod: it ends with phase Failed and never starts.
@@ -119,7 +138,11 @@ impl Worker {
             if self.stage == Stage::Purged && self.leave(&desired).await {
                 return;
             }
-            let after = self.sync(&desired).await;
+            let desired = self.allocate(&desired);
+            let mut after = self.sync(&desired).await;
+            if self.resize.waits() {
+                after = after.min(MAX_RETRY);
+            }
             tokio::select! {
                 changed = self.desired.changed() => if changed.is_err() { return },
                 () = self.wake.notified() => {}
@@ -150,6 +173,7 @@ impl Worker {
             }
         };
         self.check_deadline(target);
+        self.note_resize(target, &observed);
         let status = self.set_status(target, &observed);
         let terminal = matches!(status.phase.as_deref(), Some("Succeeded" | "Failed"));
         let facts = Facts {
@@ -199,6 +223,7 @@ impl Worker {
             Ok(fresh) => fresh,
             Err(_) => return RETRY,
         };
+        self.note_resize(&target, &fresh);
         self.set_status(&target, &fresh);
         match result {
             Ok(until) => {
@@ -261,6 +286,7 @@ impl Worker {
             .try_for_each(|part| volumes::tear_down_all(&dir.join(part)));
         match volumes.and_then(|()| host.cgroups.tear_down(uid)) {
             Ok(()) => {
+                host.room.release(uid);
                 self.cleaned = true;
                 Duration::ZERO
             }
@@ -331,6 +357,8 @@ impl Worker {
             runtime_name: &host.runtime_name,
             agent_started: host.started,
             failed: self.failed.as_ref(),
+            resize: &if self.stage.ending() { vec![] } else { self.resize.conditions() },
+            allocation: &self.allocation,
             now: Timestamp::now(),
         });
         // Once the records are purged there is nothing new to say.

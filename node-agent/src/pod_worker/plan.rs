@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use k8s_openapi::api::core::v1::{Container, Pod};
 
+use super::allocation::Change;
 use crate::{
     cri::{ContainerPhase, ContainerRecord, PodRuntime},
     pod,
@@ -20,6 +21,8 @@ pub struct Plan {
     /// The attempt number of a new sandbox.
     pub attempt: u32,
     pub kill: Vec<Kill>,
+    /// Running containers whose resources change in place.
+    pub resize: Vec<Update>,
     /// Indexes into the spec's lists.
     pub start_ephemeral: Vec<usize>,
     pub start_init: Vec<usize>,
@@ -33,6 +36,13 @@ pub struct Kill {
     pub name: String,
     pub message: String,
     pub reason: KillReason,
+}
+
+/// A container to resize.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Update {
+    pub id: String,
+    pub name: String,
 }
 
 /// Why a container is stopped; a probe may have a grace period of its own.
@@ -91,8 +101,15 @@ pub fn should_start(pod: &Pod, container: &Container, observed: &PodRuntime) -> 
     }
 }
 
-/// Computes the plan. `hash` gives the hash that a container's spec would be created with.
-pub fn plan(pod: &Pod, observed: &PodRuntime, probes: &ProbeResults, hash: impl Fn(&Container) -> String) -> Plan {
+/// Computes the plan. `hash` gives the hash that a container's spec would be created with, `change` what brings a
+/// running container to its resources.
+pub fn plan(
+    pod: &Pod,
+    observed: &PodRuntime,
+    probes: &ProbeResults,
+    hash: impl Fn(&Container) -> String,
+    change: impl Fn(&Container) -> Change,
+) -> Plan {
     let containers = &pod::spec(pod).containers;
     let (create_sandbox, attempt, sandbox_id) = sandbox_changed(pod, observed);
     let mut plan = Plan { kill_pod: create_sandbox, create_sandbox, sandbox_id, attempt, ..Plan::default() };
@@ -119,7 +136,7 @@ pub fn plan(pod: &Pod, observed: &PodRuntime, probes: &ProbeResults, hash: impl 
             plan.start_ephemeral.push(index);
         }
     }
-    let initialized = plan_init(pod, observed, probes, &hash, &mut plan);
+    let initialized = plan_init(pod, observed, probes, &hash, &change, &mut plan);
     if plan.kill_pod || !initialized {
         return plan;
     }
@@ -150,6 +167,15 @@ pub fn plan(pod: &Pod, observed: &PodRuntime, probes: &ProbeResults, hash: impl 
         } else if probes.startup.get(&record.id) == Some(&Outcome::Failure) {
             (format!("Container {} failed startup probe", container.name), KillReason::Startup)
         } else {
+            match change(container) {
+                Change::Restart => {
+                    plan.kill.push(kill(record, &resize_restarts(container), KillReason::Other));
+                    plan.start.push(index);
+                    continue;
+                }
+                Change::InPlace => plan.resize.push(Update { id: record.id.clone(), name: record.name.clone() }),
+                Change::None => {}
+            }
             kept += 1;
             continue;
         };
@@ -165,6 +191,10 @@ pub fn plan(pod: &Pod, observed: &PodRuntime, probes: &ProbeResults, hash: impl 
         plan.start_init.clear();
     }
     plan
+}
+
+fn resize_restarts(container: &Container) -> String {
+    format!("Container {} resize requires restart", container.name)
 }
 
 /// Under OnFailure, a container that succeeded is not run again in a new sandbox.
@@ -183,6 +213,7 @@ fn plan_init(
     observed: &PodRuntime,
     probes: &ProbeResults,
     hash: &impl Fn(&Container) -> String,
+    change: &impl Fn(&Container) -> Change,
     plan: &mut Plan,
 ) -> bool {
     let inits = pod::init_containers(pod);
@@ -235,6 +266,17 @@ fn plan_init(
                         let message = format!("Init container {} failed liveness probe", container.name);
                         plan.kill.push(kill(record, &message, KillReason::Liveness));
                         plan.start_init.push(index);
+                    } else {
+                        match change(container) {
+                            Change::Restart => {
+                                plan.kill.push(kill(record, &resize_restarts(container), KillReason::Other));
+                                plan.start_init.push(index);
+                            }
+                            Change::InPlace => {
+                                plan.resize.push(Update { id: record.id.clone(), name: record.name.clone() });
+                            }
+                            Change::None => {}
+                        }
                     }
                 }
             }

@@ -31,7 +31,7 @@ fn with(containers: Vec<ContainerRecord>) -> PodRuntime {
 }
 
 fn compute(pod: &Pod, observed: &PodRuntime) -> Plan {
-    plan(pod, observed, &ProbeResults::default(), |_| "h".into())
+    plan(pod, observed, &ProbeResults::default(), |_| "h".into(), |_| Change::None)
 }
 
 const TWO: &str = "{restartPolicy: POLICY, containers: [{name: a}, {name: b}]}";
@@ -95,20 +95,34 @@ fn probes_kill() {
     let observed = with(vec![running("a"), running("b")]);
     let mut probes = ProbeResults::default();
     probes.liveness.insert("a-0".into(), Outcome::Failure);
-    let result = plan(&pod, &observed, &probes, |_| "h".into());
+    let result = plan(&pod, &observed, &probes, |_| "h".into(), |_| Change::None);
     assert_eq!(result.start, [0]);
     assert_eq!(result.kill[0].message, "Container a failed liveness probe, will be restarted");
-    let result = plan(&policy(TWO, "Never"), &observed, &probes, |_| "h".into());
+    let result = plan(&policy(TWO, "Never"), &observed, &probes, |_| "h".into(), |_| Change::None);
     assert_eq!((result.start.len(), result.kill[0].message.as_str()), (0, "Container a failed liveness probe"));
 }
 
 #[test]
 fn changed_spec_restarts() {
-    let result = plan(&policy(TWO, "Never"), &with(vec![running("a"), running("b")]), &ProbeResults::default(), |c| {
-        if c.name == "b" { "h2".into() } else { "h".into() }
-    });
+    let observed = with(vec![running("a"), running("b")]);
+    let changed = |container: &Container| if container.name == "b" { "h2".to_string() } else { "h".to_string() };
+    let result = plan(&policy(TWO, "Never"), &observed, &ProbeResults::default(), changed, |_| Change::None);
     assert_eq!(result.start, [1]);
     assert_eq!(result.kill[0].message, "Container b definition changed, will be restarted");
+}
+
+#[test]
+fn resizes() {
+    let observed = with(vec![running("a"), running("b")]);
+    let change = |container: &Container| if container.name == "b" { Change::Restart } else { Change::InPlace };
+    let result = plan(&policy(TWO, "Never"), &observed, &ProbeResults::default(), |_| "h".into(), change);
+    assert_eq!(result.resize, [Update { id: "a-0".into(), name: "a".into() }]);
+    assert_eq!((result.start.as_slice(), result.kill.len()), ([1].as_slice(), 1), "whatever the restart policy");
+    assert_eq!(result.kill[0].message, "Container b resize requires restart");
+    let observed = with(vec![running("s"), exited("i0", 0)]);
+    let result =
+        plan(&policy(SIDECAR, "Always"), &observed, &ProbeResults::default(), |_| "h".into(), |_| Change::InPlace);
+    assert_eq!(result.resize, [Update { id: "s-0".into(), name: "s".into() }]);
 }
 
 #[test]
@@ -148,5 +162,5 @@ fn sidecar_waits_for_startup_probe() {
     assert!(compute(&pod, &observed).start.is_empty());
     let mut probes = ProbeResults::default();
     probes.startup.insert("s-0".into(), Outcome::Success);
-    assert_eq!(plan(&pod, &observed, &probes, |_| "h".into()).start, [0]);
+    assert_eq!(plan(&pod, &observed, &probes, |_| "h".into(), |_| Change::None).start, [0]);
 }

@@ -34,6 +34,21 @@ pub fn linux_resources(
     result
 }
 
+/// The CRI resources that a running container is changed to.
+pub fn updated_resources(
+    target: &Pod,
+    container: &Container,
+    node_memory: i64,
+    cgroup_v2: bool,
+) -> api::LinuxContainerResources {
+    let mut result = linux_resources(target, container, node_memory, cgroup_v2);
+    if !cgroup_v2 {
+        // v1 limits memory with swap by another figure, which was set to the limit that the container began with.
+        result.memory_swap_limit_in_bytes = result.memory_limit_in_bytes;
+    }
+    result
+}
+
 /// 1024 per CPU, at least 2.
 pub fn shares(milli: Option<i128>) -> i64 {
     let milli = milli.and_then(|milli| i64::try_from(milli).ok()).unwrap_or(0);

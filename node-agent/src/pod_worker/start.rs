@@ -5,6 +5,7 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use controllers_component_base::events::EventType;
@@ -41,10 +42,35 @@ impl Worker {
     ///
     /// # Errors
     /// What failed; it is in the status or an event already.
-    pub(super) async fn execute(&mut self, target: &Pod, observed: &PodRuntime) -> Result<Option<Timestamp>, String> {
+    pub(super) async fn execute(
+        &mut self,
+        target: &Arc<Pod>,
+        observed: &PodRuntime,
+    ) -> Result<Option<Timestamp>, String> {
+        let resized = self.allocation.lags(target);
+        let again = self.carry_out(target, observed).await?;
+        if resized {
+            // The containers follow: only now may the pod's own limits shrink.
+            self.set_up_cgroup(target)?;
+        }
+        Ok(again)
+    }
+
+    /// Makes the pod's cgroup, wide enough for what its containers have and for what they shall have.
+    fn set_up_cgroup(&self, target: &Pod) -> Result<String, String> {
+        let host = &self.host;
+        let actual = self.allocation.lags(target).then(|| self.allocation.actual(target));
+        host.cgroups.set_up(target, actual.as_ref()).inspect_err(|error| {
+            let message = format!("unable to ensure pod container exists: {error}");
+            host.pod_event(target, EventType::Warning, "FailedCreatePodContainer", &message);
+        })
+    }
+
+    async fn carry_out(&mut self, target: &Arc<Pod>, observed: &PodRuntime) -> Result<Option<Timestamp>, String> {
         let host = self.host.clone();
-        let uid = pod::uid(target);
-        let plan = plan::plan(target, observed, &host.probes.results(uid), container_config::hash);
+        let probes = host.probes.results(pod::uid(target));
+        let change = |container: &Container| self.allocation.change(container);
+        let plan = plan::plan(target, observed, &probes, container_config::hash, change);
         let network_error = host.network_error.lock().clone();
         if let Some(error) = network_error
             && !pod::host_network(target)
@@ -54,10 +80,7 @@ impl Worker {
             host.pod_event(target, EventType::Warning, "NetworkNotReady", &message);
             return Err(message);
         }
-        let cgroup_parent = host.cgroups.set_up(target).inspect_err(|error| {
-            let message = format!("unable to ensure pod container exists: {error}");
-            host.pod_event(target, EventType::Warning, "FailedCreatePodContainer", &message);
-        })?;
+        let cgroup_parent = self.set_up_cgroup(target)?;
         let volumes = self.set_up_volumes(target, observed).await?;
 
         if plan.kill_pod {
@@ -76,9 +99,10 @@ impl Worker {
             }
         }
         self.remove_old_records(target, observed, &plan).await;
+        let resized = self.resize_containers(target, &plan.resize).await;
         let starts = plan.start_ephemeral.len() + plan.start_init.len() + plan.start.len();
         if starts == 0 && !plan.create_sandbox {
-            return Ok(None);
+            return resized.map(|()| None);
         }
 
         let dns = self.dns(target)?;
@@ -104,7 +128,8 @@ impl Worker {
         };
         let ips = if pod::host_network(target) && ips.is_empty() { host.host_ips.clone() } else { ips };
         let started = Started { target, observed, sandbox_id, sandbox_config, ips, volumes };
-        self.start_planned(&plan, &started).await
+        let again = self.start_planned(&plan, &started).await?;
+        resized.map(|()| again)
     }
 
     async fn start_planned(&mut self, plan: &Plan, started: &Started<'_>) -> Result<Option<Timestamp>, String> {
@@ -251,6 +276,9 @@ impl Worker {
         if let Some(until) = self.in_backoff(started, container) {
             return Ok(Some(until));
         }
+        if self.allocation.actuate(container) {
+            self.allocation.store(&self.host.pod_dir(pod::uid(started.target)));
+        }
         match self.create_and_start(started, container).await {
             Ok(()) => {
                 self.waiting.remove(name);
@@ -340,7 +368,7 @@ impl Worker {
         let user = security::ImageUser::of(Some(image));
         security::verify_non_root(target, container, &user)?;
         let facts = host.facts(&started.ips);
-        let environment = env::environment(target, container, host.objects.as_ref(), &facts).await?;
+        let environment = env::environment(target, container, host.objects.as_ref(), &facts, &started.volumes).await?;
         let restart_count = match started.observed.container(&container.name) {
             Some(record) => record.restart_count + 1,
             None => next_log(&host.log_dir(target).join(&container.name)),

@@ -9,6 +9,7 @@ use crate::{
     objects::testing::FakeObjects,
     pod::testing::pod as pod_of,
     probes::Prober,
+    room::Room,
     status::manager::{StatusManager, testing::FakePods},
     volumes::TokenCache,
 };
@@ -60,6 +61,7 @@ impl World {
             probes: Prober::default(),
             memory: 1 << 30,
             allocatable: Default::default(),
+            room: Room::new(&[("cpu".to_string(), "1".to_string())].into()),
             host_ips: vec!["10.0.0.1".into()],
             started: Timestamp::now(),
             network_error: Mutex::new(None),
@@ -78,6 +80,10 @@ impl World {
             pod.metadata.deletion_grace_period_seconds = Some(grace);
             desired.pod = Arc::new(pod);
         });
+    }
+
+    fn change_spec(&self, spec: &str) {
+        self.desired.send_modify(|desired| desired.pod = Arc::new(pod_of(spec)));
     }
 
     /// Lets the worker run until it waits.
@@ -219,6 +225,40 @@ fn our_own_status_is_no_news() {
         pod.status = Some(PodStatus { conditions: Some(vec![gate]), ..Default::default() });
     }));
     assert!(desired.differs(&Desired { gone: true, ..desired.clone() }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn resizes_in_place_where_there_is_room() {
+    let spec = |cpu: &str| format!("containers: [{{name: a, image: 'i:1', resources: {{requests: {{cpu: {cpu}}}}}}}]");
+    let mut world = World::new(&spec("100m"));
+    world.settle().await;
+    world.runtime.calls();
+    world.reasons();
+    let cpu = |world: &World| {
+        let container = world.host.statuses.get("u1").unwrap().container_statuses.unwrap().remove(0);
+        let resources = container.resources.unwrap().requests.unwrap();
+        assert_eq!(container.allocated_resources.unwrap(), resources);
+        resources["cpu"].0.clone()
+    };
+    let resizing = |world: &World| -> Vec<String> {
+        let conditions = world.host.statuses.get("u1").unwrap().conditions.unwrap();
+        let kinds = conditions.into_iter().filter(|condition| condition.type_.starts_with("PodResize"));
+        kinds.map(|condition| format!("{} {}", condition.type_, condition.reason.unwrap_or_default())).collect()
+    };
+    world.change_spec(&spec("500m"));
+    world.settle().await;
+    assert_eq!(world.runtime.calls(), ["update a to 512 shares"]);
+    assert_eq!(world.reasons(), ["ResizeStarted", "ResizeCompleted"]);
+    assert_eq!((cpu(&world).as_str(), resizing(&world)), ("500m", vec![]));
+    // The node has one CPU.
+    world.change_spec(&spec("'2'"));
+    world.settle().await;
+    assert!(world.runtime.calls().is_empty());
+    assert_eq!(world.reasons(), ["ResizeDeferred"]);
+    assert_eq!((cpu(&world).as_str(), resizing(&world)), ("500m", vec!["PodResizePending Deferred".to_string()]));
+    world.change_spec(&spec("500m"));
+    world.settle().await;
+    assert!(resizing(&world).is_empty(), "withdrawn");
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::{Container, Pod, Probe};
 
 use super::Kind;
 use crate::{
+    grpc_health,
     handlers::{self, Verdict},
     host::Host,
     pod_worker::{expansion::expand, plan::Outcome},
@@ -38,8 +39,8 @@ pub async fn probe(
         handlers::http_get(http, container, ip, timeout, "kube-probe/1.36").await
     } else if let Some(tcp) = &probe.tcp_socket {
         handlers::tcp(tcp, container, ip, timeout).await
-    } else if probe.grpc.is_some() {
-        Err("gRPC probes are not supported by this kubelet".to_string())
+    } else if let Some(grpc) = &probe.grpc {
+        Ok(grpc_health::check(ip, grpc, timeout).await)
     } else {
         Err("missing probe handler".to_string())
     };

@@ -9,9 +9,21 @@ use k8s_openapi::{
 use crate::pod;
 
 /// The condition types the node writes; all others are left alone.
-pub const OWNED: [&str; 5] = ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"];
+pub const OWNED: [&str; 7] = [
+    "PodReadyToStartContainers",
+    "Initialized",
+    "Ready",
+    "ContainersReady",
+    "PodScheduled",
+    RESIZE_PENDING,
+    RESIZE_IN_PROGRESS,
+];
+/// The resources that the spec asks for are not granted.
+pub const RESIZE_PENDING: &str = "PodResizePending";
+/// They are granted, and not all running containers have them.
+pub const RESIZE_IN_PROGRESS: &str = "PodResizeInProgress";
 
-/// Computes the owned conditions; transition times are kept from `old` where the status did not change.
+/// Computes the owned conditions that every pod has; transition times are kept from `old` where the status did not change.
 pub fn conditions(
     pod: &Pod,
     old: &[PodCondition],

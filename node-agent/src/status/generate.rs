@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use k8s_openapi::{
     api::core::v1::{
         Container, ContainerState, ContainerStateRunning, ContainerStateTerminated, ContainerStateWaiting,
-        ContainerStatus, HostIP, Pod, PodIP, PodStatus, VolumeMountStatus,
+        ContainerStatus, HostIP, Pod, PodCondition, PodIP, PodStatus, VolumeMountStatus,
     },
     apimachinery::pkg::apis::meta::v1::Time,
 };
@@ -15,7 +15,10 @@ use super::{conditions, phase::phase};
 use crate::{
     cri::{ContainerPhase, ContainerRecord, PodRuntime},
     pod,
-    pod_worker::plan::{self, Outcome, ProbeResults},
+    pod_worker::{
+        allocation::Allocation,
+        plan::{self, Outcome, ProbeResults},
+    },
 };
 
 /// Why a container waits, by container name.
@@ -46,6 +49,10 @@ pub struct Input<'a> {
     pub agent_started: Timestamp,
     /// Phase Failed with this reason and message, decided by the agent itself.
     pub failed: Option<&'a (String, String)>,
+    /// How far a resize is.
+    pub resize: &'a [PodCondition],
+    /// What running containers have, which is what the pod asks for but in the middle of a resize.
+    pub allocation: &'a Allocation,
     pub now: Timestamp,
 }
 
@@ -120,6 +127,7 @@ pub fn generate(input: &Input) -> PodStatus {
     let mut all_conditions: Vec<_> =
         base.into_iter().filter(|condition| !conditions::OWNED.contains(&condition.type_.as_str())).collect();
     all_conditions.extend(owned);
+    all_conditions.extend(input.resize.iter().cloned());
 
     let mut ips = input.observed.ips();
     if ips.is_empty() && (pod::host_network(pod) || input.observed.ready_sandbox().is_none()) {
@@ -285,6 +293,8 @@ fn from_record(
         }
         ContainerPhase::Unknown => waiting("", ""),
     };
+    let running = record.phase == ContainerPhase::Running;
+    let resources = container.resources.clone().unwrap_or_default();
     ContainerStatus {
         name: record.name.clone(),
         container_id: Some(id),
@@ -292,7 +302,9 @@ fn from_record(
         image_id: record.image_ref.clone(),
         restart_count,
         state: Some(state),
-        resources: Some(container.resources.clone().unwrap_or_default()),
+        resources: Some(
+            running.then(|| input.allocation.actuated(&record.name).cloned()).flatten().unwrap_or(resources),
+        ),
         allocated_resources: container.resources.as_ref().and_then(|resources| resources.requests.clone()),
         volume_mounts: volume_mounts(container),
         ..Default::default()

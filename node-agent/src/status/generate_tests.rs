@@ -62,6 +62,8 @@ impl Case {
             runtime_name: "containerd",
             agent_started: now(),
             failed: None,
+            resize: &[],
+            allocation: &Allocation::of(&self.pod),
             now: now(),
         })
     }

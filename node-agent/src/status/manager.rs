@@ -190,7 +190,10 @@ fn difference(sent: &Value, status: &PodStatus) -> Option<Value> {
         match key.as_str() {
             "conditions" => {
                 let changed = owned(after).filter(|condition| !owned(before).any(|known| known == *condition));
-                let changed: Vec<Value> = changed.cloned().collect();
+                let mut changed: Vec<Value> = changed.cloned().collect();
+                let kind = |condition: &Value| condition.get("type").cloned();
+                let dropped = owned(before).map(kind).filter(|known| !owned(after).any(|now| kind(now) == *known));
+                changed.extend(dropped.map(|kind| json!({ "type": kind, "$patch": "delete" })));
                 if !changed.is_empty() {
                     patch.insert(key.clone(), changed.into());
                 }
@@ -293,6 +296,15 @@ mod tests {
     fn only_what_differs() {
         let sent = serde_json::to_value(status("{phase: Pending, podIP: 1.1.1.1, podIPs: [{ip: 1.1.1.1}], conditions: [{type: Ready, status: 'False'}, {type: x, status: 'True'}, {type: Initialized, status: 'True'}]}")).unwrap();
         assert_eq!(difference(&sent, &serde_json::from_value(sent.clone()).unwrap()), None);
+        let resized = status(
+            "{phase: Pending, podIP: 1.1.1.1, podIPs: [{ip: 1.1.1.1}], conditions: [{type: Ready, status: 'False'}, {type: Initialized, status: 'True'}]}",
+        );
+        let mut resizing = sent.clone();
+        resizing["conditions"] = json!([{"type": "Ready", "status": "False"}, {"type": "PodResizeInProgress", "status": "True"}, {"type": "Initialized", "status": "True"}]);
+        assert_eq!(
+            difference(&resizing, &resized).unwrap(),
+            json!({"conditions": [{"type": "PodResizeInProgress", "$patch": "delete"}]})
+        );
         let new = status(
             "{phase: Running, podIPs: [{ip: 2.2.2.2}], conditions: [{type: Ready, status: 'True'}, {type: x, status: 'False'}, {type: Initialized, status: 'True'}]}",
         );
