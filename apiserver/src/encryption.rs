@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use apiserver_encryption::{Configuration, Encryption};
+use apiserver_encryption::{Configuration, Encryption, Metrics};
 
 use crate::flags::Flags;
 use crate::server::Server;
@@ -15,11 +15,11 @@ use crate::server::Server;
 /// How often the file is looked at.
 const POLL: Duration = Duration::from_secs(5);
 
-/// The encryption that the flags ask for.
+/// The encryption that the flags ask for. KMS plugins are asked once; those that do not answer are asked again later.
 ///
 /// # Errors
 /// The file cannot be read, or says what cannot be.
-pub fn new(flags: &Flags) -> anyhow::Result<Option<Arc<Encryption>>> {
+pub async fn new(flags: &Flags, metrics: &Metrics) -> anyhow::Result<Option<Arc<Encryption>>> {
     let Some(path) = &flags.encryption_provider_config else {
         anyhow::ensure!(
             !flags.encryption_provider_config_automatic_reload,
@@ -27,37 +27,59 @@ pub fn new(flags: &Flags) -> anyhow::Result<Option<Arc<Encryption>>> {
         );
         return Ok(None);
     };
-    let (_, configuration) = read(path)?;
+    let text = read(path)?;
+    let configuration = parse(path, &text, metrics)?;
+    configuration.start().await;
+    metrics.configured(&text);
     Ok(Some(Arc::new(Encryption::new(configuration))))
 }
 
-/// The text of the file and what it says.
-fn read(path: &Path) -> anyhow::Result<(String, Configuration)> {
+fn read(path: &Path) -> anyhow::Result<String> {
     let shown = path.display();
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("error reading encryption provider configuration file {shown:?}"))?;
-    let configuration =
-        Configuration::parse(&text).with_context(|| format!("encryption provider configuration file {shown:?}"))?;
-    Ok((text, configuration))
+    std::fs::read_to_string(path)
+        .with_context(|| format!("error reading encryption provider configuration file {shown:?}"))
 }
 
-/// Uses the file as it is, if it was asked for. A file that cannot be used changes nothing.
+fn parse(path: &Path, text: &str, metrics: &Metrics) -> anyhow::Result<Configuration> {
+    Configuration::parse(text, metrics)
+        .with_context(|| format!("encryption provider configuration file {:?}", path.display()))
+}
+
+/// Uses the file as it is, if it was asked for. A file that cannot be used changes nothing, and neither does one whose
+/// KMS plugins are not well.
 pub async fn follow(server: Arc<Server>, path: Option<PathBuf>) {
     let (Some(encryption), Some(path)) = (&server.encryption, path) else { return };
-    let mut known = std::fs::read_to_string(&path).unwrap_or_default();
     loop {
         tokio::select! {
             () = tokio::time::sleep(POLL) => {}
             () = server.draining.cancelled() => return,
         }
-        match read(&path) {
-            Ok((text, _)) if text == known => {}
-            Ok((text, configuration)) => {
-                known = text;
-                encryption.replace(configuration);
-                tracing::info!(path = %path.display(), "loaded new encryption configuration");
-            }
-            Err(error) => tracing::warn!("the encryption configuration was not loaded: {error:#}"),
+        let replaced = tokio::select! {
+            replaced = replace(encryption, &path, &server.metrics.encryption) => replaced,
+            () = server.draining.cancelled() => return,
+        };
+        if let Err(error) = replaced {
+            server.metrics.encryption.reloaded(false);
+            tracing::warn!("the encryption configuration was not loaded: {error:#}");
         }
     }
+}
+
+/// Takes a file over that is not the one in use.
+async fn replace(encryption: &Encryption, path: &Path, metrics: &Metrics) -> anyhow::Result<()> {
+    let text = read(path)?;
+    if encryption.is_of(&text) {
+        return Ok(());
+    }
+    let configuration = parse(path, &text, metrics)?;
+    configuration.start().await;
+    configuration
+        .ready()
+        .await
+        .map_err(|error| anyhow::anyhow!("health check for new transformers failed: {error}"))?;
+    encryption.replace(configuration);
+    metrics.configured(&text);
+    metrics.reloaded(true);
+    tracing::info!(path = %path.display(), "loaded new encryption configuration");
+    Ok(())
 }

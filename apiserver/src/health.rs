@@ -23,18 +23,21 @@ enum Subject {
     Bootstrap,
     /// That the server was not told to stop.
     Running,
+    /// That the plugins are well that keys are with.
+    Plugins,
 }
 
-/// Which of the three paths a check belongs to: `/livez` and `/healthz`, or `/readyz`, or all.
+/// Which of the three paths a check belongs to: `/livez` and `/healthz`, or `/readyz`, or all, or all but `/livez`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum On {
     All,
     NotReadyz,
     Readyz,
+    NotLivez,
 }
 
-use On::{All, NotReadyz, Readyz};
-use Subject::{Answering, Bootstrap, Caches, Definitions, Running, Store};
+use On::{All, NotLivez, NotReadyz, Readyz};
+use Subject::{Answering, Bootstrap, Caches, Definitions, Plugins, Running, Store};
 
 /// Every check in the order in which it is told. What upstream starts after it listens is here part of the start
 /// itself or of the objects that every cluster begins with.
@@ -43,6 +46,7 @@ const CHECKS: &[(&str, On, Subject)] = &[
     ("log", All, Answering),
     ("loopback-serving-certificate", NotReadyz, Answering),
     ("etcd", NotReadyz, Store),
+    ("kms-providers", NotLivez, Plugins),
     ("informer-sync", Readyz, Caches),
     ("poststarthook/start-apiserver-admission-initializer", All, Answering),
     ("poststarthook/generic-apiserver-start-informers", All, Answering),
@@ -78,20 +82,32 @@ const CHECKS: &[(&str, On, Subject)] = &[
     ("shutdown", Readyz, Running),
 ];
 
-/// The checks of one path, by its name without the slash.
-fn checks(kind: &str) -> impl Iterator<Item = (&'static str, Subject)> {
-    let readyz = kind == "readyz";
+/// The checks of one path, by its name without the slash; `with_plugins` where the server has any.
+fn checks(kind: &str, with_plugins: bool) -> impl Iterator<Item = (&'static str, Subject)> {
+    let is_on = move |on: On| match on {
+        All => true,
+        NotReadyz => kind != "readyz",
+        Readyz => kind == "readyz",
+        NotLivez => kind != "livez",
+    };
     CHECKS
         .iter()
-        .filter(move |(_, on, _)| *on == All || (*on == Readyz) == readyz)
+        .filter(move |(_, on, subject)| is_on(*on) && (with_plugins || *subject != Plugins))
         .map(|(name, _, subject)| (*name, *subject))
 }
 
 /// The paths of all single checks.
-pub fn paths() -> impl Iterator<Item = String> {
+pub fn paths(server: &Server) -> impl Iterator<Item = String> {
+    let with_plugins = has_plugins(server);
     ["healthz", "livez", "readyz"]
         .into_iter()
-        .flat_map(|kind| checks(kind).map(move |(name, _)| format!("/{kind}/{name}")))
+        .flat_map(move |kind| checks(kind, with_plugins).map(move |(name, _)| format!("/{kind}/{name}")))
+}
+
+/// Plugins may also come with another configuration, if the server follows it.
+fn has_plugins(server: &Server) -> bool {
+    let follows = server.options.follows_encryption_config;
+    server.encryption.as_ref().is_some_and(|encryption| follows || encryption.has_kms())
 }
 
 /// What is wrong with each subject, found out once for all checks that look at it.
@@ -101,12 +117,17 @@ struct Findings {
     definitions: Option<String>,
     bootstrap: Option<String>,
     running: Option<String>,
+    plugins: Option<String>,
 }
 
 impl Findings {
-    async fn of(server: &Server, kind: &str) -> Findings {
-        // Only the paths that tell of the store ask it.
+    async fn of(server: &Server, kind: &str, asks_plugins: bool) -> Findings {
+        // Only the paths that tell of the store ask it, and so with plugins, which may take their time.
         let store = if kind == "readyz" { None } else { ping(server).await };
+        let plugins = match &server.encryption {
+            Some(encryption) if asks_plugins => encryption.check().await.err(),
+            _ => None,
+        };
         let is_filled =
             server.all().iter().filter_map(|served| served.objects()).all(|objects| objects.cache.is_ready());
         // Until a server has had time to start it is alive.
@@ -117,6 +138,7 @@ impl Findings {
             caches: (!is_filled && !spared).then(|| "1 or more caches are not filled yet".to_owned()),
             definitions: (!server.are_definitions_known() && !spared).then(|| "not finished".to_owned()),
             bootstrap: not_finished,
+            plugins,
             running: server.stopping.is_cancelled().then(|| "process is shutting down".to_owned()),
         }
     }
@@ -129,6 +151,7 @@ impl Findings {
             Definitions => self.definitions.as_ref(),
             Bootstrap => self.bootstrap.as_ref(),
             Running => self.running.as_ref(),
+            Plugins => self.plugins.as_ref(),
         }
     }
 }
@@ -147,9 +170,11 @@ pub async fn check(context: &Context, path: &str) -> Response<Body> {
         Some((kind, one)) => (kind, Some(one)),
         None => (path.trim_start_matches('/'), None),
     };
+    let with_plugins = has_plugins(&context.server);
     if let Some(one) = one {
-        let Some((_, subject)) = checks(kind).find(|(name, _)| *name == one) else { return body::page_not_found() };
-        let findings = Findings::of(&context.server, kind).await;
+        let found = checks(kind, with_plugins).find(|(name, _)| *name == one);
+        let Some((_, subject)) = found else { return body::page_not_found() };
+        let findings = Findings::of(&context.server, kind, subject == Plugins).await;
         return match findings.problem(subject) {
             None => body::text(StatusCode::OK, "ok"),
             Some(problem) => {
@@ -157,11 +182,12 @@ pub async fn check(context: &Context, path: &str) -> Response<Body> {
             }
         };
     }
-    let findings = Findings::of(&context.server, kind).await;
     let mut unknown: Vec<&str> = context.query.all("exclude").collect();
+    let asks_plugins = checks(kind, with_plugins).any(|(name, subject)| subject == Plugins && !unknown.contains(&name));
+    let findings = Findings::of(&context.server, kind, asks_plugins).await;
     let mut text = String::new();
     let mut failed = Vec::new();
-    for (name, subject) in checks(kind) {
+    for (name, subject) in checks(kind, with_plugins) {
         if context.query.all("exclude").any(|excluded| excluded == name) {
             unknown.retain(|excluded| *excluded != name);
             text.push_str(&format!("[+]{name} excluded: ok\n"));
@@ -207,11 +233,13 @@ mod tests {
 
     #[test]
     fn each_path_has_upstreams_checks() {
-        let names = |kind| checks(kind).map(|(name, _)| name).collect::<Vec<_>>();
+        let names = |kind| checks(kind, false).map(|(name, _)| name).collect::<Vec<_>>();
         assert_eq!(names("livez"), names("healthz"));
         assert_eq!(names("livez").len(), 35);
         assert_eq!(names("readyz").len(), 35);
         assert!(names("readyz").contains(&"shutdown") && !names("readyz").contains(&"etcd"));
         assert!(names("livez").contains(&"etcd") && !names("livez").contains(&"informer-sync"));
+        let with_kms = |kind| checks(kind, true).any(|(name, _)| name == "kms-providers");
+        assert!(with_kms("healthz") && with_kms("readyz") && !with_kms("livez"));
     }
 }

@@ -90,6 +90,8 @@ pub struct Options {
     pub livez_grace_period: Duration,
     pub etcd_healthcheck_timeout: Duration,
     pub etcd_db_metric_poll_interval: Duration,
+    /// Whether the file that says what is encrypted is read again when it changes.
+    pub follows_encryption_config: bool,
     /// How long pods stay where they do not say, in seconds.
     pub not_ready_toleration_seconds: i64,
     pub unreachable_toleration_seconds: i64,
@@ -104,14 +106,20 @@ impl Server {
         let metrics = Metrics::new()?;
         // Before the store: what cannot be recorded is not begun.
         let audit = flags.audit.open(metrics.audit.clone()).await?;
+        let encryption = encryption::new(flags, &metrics.encryption).await?;
         let store = open_store(flags).await?;
-        Self::with_store(flags, store, metrics, audit)
+        Self::with_store(flags, store, encryption, metrics, audit)
     }
 
     /// Starts the caches on a store that is open.
-    fn with_store(flags: &Flags, store: Arc<dyn Store>, metrics: Metrics, audit: Audit) -> anyhow::Result<Arc<Server>> {
+    fn with_store(
+        flags: &Flags,
+        store: Arc<dyn Store>,
+        encryption: Option<Arc<Encryption>>,
+        metrics: Metrics,
+        audit: Audit,
+    ) -> anyhow::Result<Arc<Server>> {
         let feed = Feed::start(Arc::clone(&store), ROOT);
-        let encryption = encryption::new(flags)?;
         let mut served = HashMap::new();
         let mut order = Vec::new();
         let mut stores: HashMap<String, Arc<ObjectStore>> = HashMap::new();
@@ -145,6 +153,7 @@ impl Server {
                 livez_grace_period: flags.livez_grace_period,
                 etcd_healthcheck_timeout: flags.etcd_healthcheck_timeout,
                 etcd_db_metric_poll_interval: flags.etcd_db_metric_poll_interval,
+                follows_encryption_config: flags.encryption_provider_config_automatic_reload,
                 not_ready_toleration_seconds: flags.default_not_ready_toleration_seconds,
                 unreachable_toleration_seconds: flags.default_unreachable_toleration_seconds,
                 flags: flags.values.clone(),

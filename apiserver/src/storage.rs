@@ -3,11 +3,13 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use apiserver_encryption::{Keys, Opened};
+use apiserver_encryption::{Keys, OpenError, Opened};
 use apiserver_schema::{Shape, Type, defaults, json, protobuf};
 use apiserver_storage::{Expect, KeyValue, Outcome, Revision, Store, prefix_end};
 use apiserver_watch_cache::{Cache, CacheOptions, Codec, DecodeError, Decoded, Feed};
 use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use serde_json::Value;
 use smol_str::SmolStr;
 
@@ -118,7 +120,7 @@ impl ObjectStore {
         let put = self.store.put(key, bytes, Expect::ModRevision(revision), self.format.ttl);
         match self.operations.update.timed(put).await? {
             Outcome::Done(revision) => Ok(Replaced::Done(revision)),
-            Outcome::Conflict(found) => self.found(found.value),
+            Outcome::Conflict(found) => self.found(found.value).await,
         }
     }
 
@@ -126,15 +128,21 @@ impl ObjectStore {
     pub async fn remove(&self, key: &str, revision: Revision) -> Result<Replaced> {
         match self.operations.delete.timed(self.store.delete(key, revision)).await? {
             Outcome::Done(revision) => Ok(Replaced::Done(revision)),
-            Outcome::Conflict(found) => self.found(found.value),
+            Outcome::Conflict(found) => self.found(found.value).await,
         }
     }
 
-    fn found(&self, found: Option<KeyValue>) -> Result<Replaced> {
+    async fn found(&self, found: Option<KeyValue>) -> Result<Replaced> {
         match found {
             None => Ok(Replaced::Gone),
-            Some(stored) => Ok(Replaced::Changed(self.format.tree(&stored)?, stored.mod_revision)),
+            Some(stored) => Ok(Replaced::Changed(self.tree(&stored).await?, stored.mod_revision)),
         }
+    }
+
+    /// A stored value as a tree, once its key is here.
+    async fn tree(&self, stored: &KeyValue) -> Result<Value> {
+        self.format.prepare(std::slice::from_ref(stored)).await;
+        self.format.tree(stored)
     }
 
     /// A written object as it reads back: protobuf does not tell an empty list from none, and what was stored without
@@ -153,7 +161,7 @@ impl ObjectStore {
     pub async fn read(&self, key: &str) -> Result<Option<(Value, Revision)>> {
         match self.operations.get.timed(self.store.get(key, None)).await?.value {
             None => Ok(None),
-            Some(stored) => Ok(Some((self.format.tree(&stored)?, stored.mod_revision))),
+            Some(stored) => Ok(Some((self.tree(&stored).await?, stored.mod_revision))),
         }
     }
 
@@ -161,13 +169,14 @@ impl ObjectStore {
     pub async fn standing(&self, key: &str, object: &Value, revision: Revision) -> Result<Standing> {
         match self.operations.get.timed(self.store.get(key, None)).await?.value {
             Some(stored) if stored.mod_revision == revision => {
-                let opened = self.format.open(&stored).map_err(|problem| Status::internal(problem.0))?;
+                self.format.prepare(std::slice::from_ref(&stored)).await;
+                let opened = self.format.open(&stored).map_err(Status::internal)?;
                 let is_custom = self.format.hooks.custom().is_some();
                 let is_compared = !is_custom && opened.value.starts_with(protobuf::MAGIC);
                 let is_same = !opened.is_stale && (!is_compared || opened.value == self.format.encode(object));
                 Ok(if is_same { Standing::Same } else { Standing::OtherBytes })
             }
-            found => Ok(Standing::Replaced(self.found(found)?)),
+            found => Ok(Standing::Replaced(self.found(found).await?)),
         }
     }
 
@@ -291,7 +300,7 @@ impl Format {
 
     /// A stored value as a tree, its resourceVersion set.
     pub fn tree(&self, stored: &KeyValue) -> Result<Value> {
-        let json = self.json(stored).map_err(|problem| Status::internal(problem.0))?;
+        let json = self.json(stored).map_err(Status::internal)?;
         serde_json::from_slice(&json).map_err(Status::internal)
     }
 
@@ -299,15 +308,20 @@ impl Format {
     fn open(&self, stored: &KeyValue) -> std::result::Result<Opened, DecodeError> {
         match &self.keys {
             None => Ok(Opened { value: stored.value.clone(), is_stale: false }),
-            Some(keys) => {
-                keys.open(&stored.key, &stored.value).map_err(|error| DecodeError(format!("{}: {error}", stored.key)))
-            }
+            Some(keys) => keys.open(&stored.key, &stored.value).map_err(|error| {
+                let why = format!("{}: {error}", stored.key);
+                match error {
+                    OpenError::Unavailable(_) => DecodeError::Unavailable(why),
+                    OpenError::NoProvider | OpenError::Cipher(_) => DecodeError::Damaged(why),
+                }
+            }),
         }
     }
 
     fn json(&self, stored: &KeyValue) -> std::result::Result<Bytes, DecodeError> {
         let value = self.open(stored)?.value;
-        self.json_of(&value, stored.mod_revision).map_err(|problem| DecodeError(format!("{}: {problem}", stored.key)))
+        self.json_of(&value, stored.mod_revision)
+            .map_err(|problem| DecodeError::Damaged(format!("{}: {problem}", stored.key)))
     }
 
     /// The bytes of [`Format::encode`] as canonical JSON, the resourceVersion set. Defaults are filled in also here:
@@ -357,10 +371,17 @@ impl Format {
 }
 
 impl Codec for Format {
+    fn prepare<'a>(&'a self, stored: &'a [KeyValue]) -> BoxFuture<'a, ()> {
+        match &self.keys {
+            None => std::future::ready(()).boxed(),
+            Some(keys) => keys.prepare(stored.iter().map(|stored| &stored.value)).boxed(),
+        }
+    }
+
     fn decode(&self, stored: &KeyValue) -> std::result::Result<Decoded, DecodeError> {
         let json = self.json(stored)?;
-        let mut facts =
-            facts::read(&json, &self.selectable).map_err(|error| DecodeError(format!("{}: {error}", stored.key)))?;
+        let mut facts = facts::read(&json, &self.selectable)
+            .map_err(|error| DecodeError::Damaged(format!("{}: {error}", stored.key)))?;
         self.hooks.complete_facts(&mut facts);
         Ok(Decoded {
             json,

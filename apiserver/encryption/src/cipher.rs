@@ -39,7 +39,7 @@ pub struct Cbc {
 }
 
 /// A value that cannot be encrypted or decrypted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CipherError {
     #[error("the stored data was shorter than the required size")]
     TooShort,
@@ -49,6 +49,9 @@ pub enum CipherError {
     Failed,
     #[error("identity transformer tried to read encrypted data")]
     Encrypted,
+    /// What a KMS provider has to say.
+    #[error("{0}")]
+    Kms(String),
 }
 
 impl fmt::Debug for Cipher {

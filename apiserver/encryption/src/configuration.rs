@@ -2,6 +2,8 @@
 //!
 //! Source: apiserver `pkg/apis/apiserver/v1/types_encryption.go`, `pkg/apis/apiserver/validation/validation_encryption.go`.
 
+mod kms;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -9,13 +11,20 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
+use self::kms::{KmsFile, KmsProviders};
 use crate::cipher::Cipher;
-use crate::keys::Provider;
+use crate::keys::{Means, Provider};
+use crate::kms::Kms;
+use crate::metrics::{Metrics, hashed};
 
 /// What is encrypted, and how: keys by group and resource, either of which may be a star.
 #[derive(Debug, Default)]
 pub struct Configuration {
     resources: BTreeMap<(String, String), Vec<Arc<Provider>>>,
+    /// Of the file: it is not kept itself, since it has the keys.
+    pub(crate) hash: String,
+    /// In the order in which they are named.
+    pub(crate) kms: Vec<Arc<Kms>>,
 }
 
 /// Why a configuration cannot be used.
@@ -27,8 +36,10 @@ pub enum ConfigurationError {
     Kind(String),
     #[error("{0}")]
     Invalid(String),
-    #[error("{0}: KMS providers are not supported yet")]
-    Kms(String),
+    #[error(
+        "KMSv1 is deprecated and will only receive security updates going forward. Use KMSv2 instead.  Set --feature-gates=KMSv1=true to use the deprecated KMSv1 feature."
+    )]
+    KmsV1,
 }
 
 #[derive(Deserialize)]
@@ -58,7 +69,7 @@ struct ProviderFile {
     aescbc: Option<KeysFile>,
     secretbox: Option<KeysFile>,
     identity: Option<IdentityFile>,
-    kms: Option<serde::de::IgnoredAny>,
+    kms: Option<KmsFile>,
 }
 
 #[derive(Deserialize)]
@@ -82,11 +93,12 @@ struct KeyFile {
 }
 
 impl Configuration {
-    /// Reads an `apiserver.config.k8s.io/v1` `EncryptionConfiguration`, YAML or JSON.
+    /// Reads an `apiserver.config.k8s.io/v1` `EncryptionConfiguration`, YAML or JSON. KMS providers begin when it is
+    /// started, and count in these metrics.
     ///
     /// # Errors
     /// What is wrong with it, in upstream's words.
-    pub fn parse(text: &str) -> Result<Configuration, ConfigurationError> {
+    pub fn parse(text: &str, metrics: &Metrics) -> Result<Configuration, ConfigurationError> {
         let file: File = serde_saphyr::from_str(text)
             .map_err(|error| ConfigurationError::Syntax(error.to_string().replace('\n', " ")))?;
         if file.api_version != "apiserver.config.k8s.io/v1" || file.kind != "EncryptionConfiguration" {
@@ -97,10 +109,11 @@ impl Configuration {
             problems.push("resources: Required value: at least one resources is required".to_owned());
         }
         let mut resources: BTreeMap<(String, String), Vec<Arc<Provider>>> = BTreeMap::new();
+        let mut kms = KmsProviders::new(metrics);
         for (index, entry) in file.resources.iter().enumerate() {
             let path = format!("resources[{index}]");
             check_resources(&entry.resources, &path, &mut problems);
-            let providers = providers(&entry.providers, &path, &mut problems)?;
+            let providers = providers(&entry.providers, &path, &mut kms, &mut problems)?;
             for name in &entry.resources {
                 let (resource, group) = split(name);
                 for earlier in [("*", "*"), (group, "*")] {
@@ -114,7 +127,8 @@ impl Configuration {
             }
         }
         match problems.as_slice() {
-            [] => Ok(Configuration { resources }),
+            [] if kms.has_v1 => Err(ConfigurationError::KmsV1),
+            [] => Ok(Configuration { resources, hash: hashed(text), kms: kms.made }),
             [one] => Err(ConfigurationError::Invalid(one.clone())),
             many => Err(ConfigurationError::Invalid(format!("[{}]", many.join(", ")))),
         }
@@ -185,6 +199,7 @@ fn check_resources(names: &[String], path: &str, problems: &mut Vec<String>) {
 fn providers(
     files: &[ProviderFile],
     path: &str,
+    kms: &mut KmsProviders<'_>,
     problems: &mut Vec<String>,
 ) -> Result<Vec<Arc<Provider>>, ConfigurationError> {
     if files.is_empty() {
@@ -207,11 +222,11 @@ fn providers(
                 "{path}: Invalid value: more than one provider specified in a single element, should split into different list elements"
             )),
         }
-        if file.kms.is_some() {
-            return Err(ConfigurationError::Kms(path));
+        if let Some(file) = &file.kms {
+            providers.extend(kms.provider(file, &format!("{path}.kms"), problems)?.map(Arc::new));
         }
         if file.identity.is_some() {
-            providers.push(Arc::new(Provider { prefix: Vec::new(), cipher: Cipher::Identity }));
+            providers.push(Arc::new(Provider { prefix: Vec::new(), means: Means::Cipher(Cipher::Identity) }));
         }
         type Make = fn(&[u8]) -> Option<Cipher>;
         let with_keys: [(&Option<KeysFile>, &str, Make, &str); 3] = [
@@ -243,7 +258,7 @@ fn providers(
                 match make(&secret) {
                     Some(cipher) => {
                         let prefix = format!("k8s:enc:{kind}:v1:{}:", key.name).into_bytes();
-                        providers.push(Arc::new(Provider { prefix, cipher }));
+                        providers.push(Arc::new(Provider { prefix, means: Means::Cipher(cipher) }));
                     }
                     None => problems.push(format!(
                         "{path}.secret: Invalid value: \"REDACTED\": secret is not of the expected length, got {}, expected one of {sizes}",
@@ -258,13 +273,16 @@ fn providers(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::*;
 
+    static METRICS: LazyLock<Metrics> = LazyLock::new(|| Metrics::new(&prometheus::Registry::new(), "").unwrap());
     const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
     fn parse(resources: &str) -> Result<Configuration, String> {
         let head = "apiVersion: apiserver.config.k8s.io/v1\nkind: EncryptionConfiguration\nresources:";
-        Configuration::parse(&format!("{head} {resources}")).map_err(|error| error.to_string())
+        Configuration::parse(&format!("{head} {resources}"), &METRICS).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -294,17 +312,16 @@ mod tests {
         assert!(refused("[{resources: [\"*\"], providers: [{identity: {}}]}]").contains("use '*.'"));
         assert!(refused("[{resources: [secrets, \"*.\"], providers: [{identity: {}}]}]").contains("overlapping"));
         assert!(refused("[{resources: [secrets], providers: [{identity: {}, aescbc: {}}]}]").contains("more than one"));
-        assert!(refused("[{resources: [secrets], providers: [{kms: {name: x}}]}]").contains("not supported"));
         assert!(refused("[{resources: [secrets], providers: [{nonsense: {}}]}]").contains("nonsense"));
         let masked = "[{resources: [\"*.*\"], providers: [{identity: {}}]}, {resources: [secrets], providers: [{identity: {}}]}]";
         assert_eq!(refused(masked), "resource \"secrets\" is masked by earlier rule \"*.*\"");
-        assert!(Configuration::parse("kind: EncryptionConfiguration").is_err());
+        assert!(Configuration::parse("kind: EncryptionConfiguration", &METRICS).is_err());
     }
 
     proptest::proptest! {
         #[test]
         fn no_file_makes_it_panic(text in ".{0,200}", tail in "[a-z:*/\\[\\]{}, -]{0,80}") {
-            let _ = Configuration::parse(&text);
+            let _ = Configuration::parse(&text, &METRICS);
             let _ = parse(&format!("[{{resources: [secrets], {tail}}}]"));
         }
     }

@@ -2,22 +2,37 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
+use futures::future::join_all;
+use futures::{StreamExt, stream};
 use parking_lot::Mutex;
+use tokio::time::Instant;
 
 use crate::cipher::{Cipher, CipherError};
 use crate::configuration::Configuration;
+use crate::kms::{Kms, joined};
+use crate::metrics::hashed;
 
 /// What every encrypted value begins with.
 const ENCRYPTED: &[u8] = b"k8s:enc:";
+/// How many keys are asked for at a time.
+const AT_ONCE: usize = 16;
 
 /// A key with what its values begin with.
 #[derive(Debug)]
 pub struct Provider {
     pub prefix: Vec<u8>,
-    pub cipher: Cipher,
+    pub means: Means,
+}
+
+/// What a provider encrypts with.
+#[derive(Debug)]
+pub enum Means {
+    Cipher(Cipher),
+    Kms(Arc<Kms>),
 }
 
 /// The encryption of one server.
@@ -39,10 +54,13 @@ pub struct Opened {
 }
 
 /// A stored value that cannot be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
     #[error("no matching prefix found")]
     NoProvider,
+    /// What it takes is with a KMS plugin. Another time it may be here: see [`Keys::prepare`].
+    #[error("{0}")]
+    Unavailable(String),
     #[error(transparent)]
     Cipher(#[from] CipherError),
 }
@@ -70,6 +88,56 @@ impl Encryption {
         }
         self.configuration.store(Arc::new(configuration));
     }
+
+    /// Whether this is the text of the configuration that is in use.
+    pub fn is_of(&self, text: &str) -> bool {
+        self.configuration.load().hash == hashed(text)
+    }
+
+    /// Whether there are KMS providers.
+    pub fn has_kms(&self) -> bool {
+        !self.configuration.load().kms.is_empty()
+    }
+
+    /// Whether the plugins of all KMS providers are well.
+    ///
+    /// # Errors
+    /// What is wrong with those that are not.
+    pub async fn check(&self) -> Result<(), String> {
+        self.configuration.load_full().check().await
+    }
+}
+
+impl Configuration {
+    /// Asks the plugins of all KMS providers once, and then for as long as the providers are there. Without this they
+    /// neither write nor read.
+    pub async fn start(&self) {
+        join_all(self.kms.iter().map(|kms| Arc::clone(kms).start())).await;
+    }
+
+    /// Waits until the plugins are well.
+    ///
+    /// # Errors
+    /// What is wrong with them after twice as long as all of them may take, and ten seconds at least.
+    pub async fn ready(&self) -> Result<(), String> {
+        let together: Duration = self.kms.iter().map(|kms| kms.timeout).sum();
+        let deadline = Instant::now() + (2 * together).max(Duration::from_secs(10));
+        loop {
+            match self.check().await {
+                Err(error) if Instant::now() >= deadline => return Err(error),
+                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+                Ok(()) => return Ok(()),
+            }
+        }
+    }
+
+    async fn check(&self) -> Result<(), String> {
+        let mut problems = Vec::new();
+        for (index, kms) in self.kms.iter().enumerate() {
+            problems.extend(kms.check().await.err().map(|error| format!("kms-provider-{index}: {error}")));
+        }
+        if problems.is_empty() { Ok(()) } else { Err(joined(&problems)) }
+    }
 }
 
 impl Keys {
@@ -80,19 +148,48 @@ impl Keys {
     pub fn seal(&self, place: &str, value: Bytes) -> Result<Bytes, CipherError> {
         let providers = self.0.load();
         let Some(provider) = providers.as_ref().and_then(|providers| providers.first()) else { return Ok(value) };
-        if matches!(provider.cipher, Cipher::Identity) {
+        if matches!(provider.means, Means::Cipher(Cipher::Identity)) {
             return Ok(value);
         }
         let mut out = Vec::with_capacity(provider.prefix.len() + value.len() + 64);
         out.extend_from_slice(&provider.prefix);
-        provider.cipher.encrypt(&value, place, &mut out)?;
+        match &provider.means {
+            Means::Cipher(cipher) => cipher.encrypt(&value, place, &mut out)?,
+            Means::Kms(kms) => kms.seal(&value, place, &mut out)?,
+        }
         Ok(out.into())
+    }
+
+    /// Waits until what these values are encrypted with is here, or it is clear that it cannot be got: plugins are asked
+    /// for the keys that are not known yet. To be called before [`Keys::open`], which tells how it went.
+    pub async fn prepare<'a>(&self, values: impl Iterator<Item = &'a Bytes>) {
+        let Some(providers) = self.0.load_full() else { return };
+        let with_kms: Vec<_> = providers
+            .iter()
+            .filter_map(|provider| match &provider.means {
+                Means::Kms(kms) => Some((&provider.prefix, kms)),
+                Means::Cipher(_) => None,
+            })
+            .collect();
+        if with_kms.is_empty() {
+            return;
+        }
+        let stored = values.flat_map(|value| {
+            let of = |(prefix, kms): &(&Vec<u8>, &Arc<Kms>)| {
+                value.starts_with(prefix).then(|| (Arc::clone(kms), value.slice(prefix.len()..)))
+            };
+            with_kms.iter().filter_map(of).collect::<Vec<_>>()
+        });
+        let stored: Vec<_> = stored.collect();
+        stream::iter(stored)
+            .for_each_concurrent(AT_ONCE, |(kms, stored)| async move { kms.prepare(stored).await })
+            .await;
     }
 
     /// Decrypts a value that is stored under a key.
     ///
     /// # Errors
-    /// No provider has a key for it, or the key does not fit.
+    /// No provider has a key for it, or the key does not fit, or it is not here: see [`Keys::prepare`].
     pub fn open(&self, place: &str, stored: &Bytes) -> Result<Opened, OpenError> {
         let providers = self.0.load();
         let Some(providers) = providers.as_ref() else {
@@ -104,32 +201,38 @@ impl Keys {
         let mut failed = None;
         for (index, provider) in providers.iter().enumerate() {
             let Some(rest) = stored.strip_prefix(provider.prefix.as_slice()) else { continue };
-            if matches!(provider.cipher, Cipher::Identity) {
-                if stored.starts_with(ENCRYPTED) {
-                    continue;
+            let opened = match &provider.means {
+                Means::Cipher(Cipher::Identity) if stored.starts_with(ENCRYPTED) => continue,
+                Means::Cipher(Cipher::Identity) => {
+                    return Ok(Opened { value: stored.clone(), is_stale: index > 0 });
                 }
-                return Ok(Opened { value: stored.clone(), is_stale: index > 0 });
-            }
-            match provider.cipher.decrypt(rest, place) {
-                Ok(value) => return Ok(Opened { value: value.into(), is_stale: index > 0 }),
+                Means::Cipher(cipher) => cipher.decrypt(rest, place).map(|value| (value, false)).map_err(Into::into),
+                Means::Kms(kms) => kms.open(stored.slice(provider.prefix.len()..), place),
+            };
+            match opened {
+                Ok((value, is_stale)) => {
+                    return Ok(Opened { value: value.into(), is_stale: is_stale || index > 0 });
+                }
                 // Another key may have the same name.
                 Err(error) => failed = Some(error),
             }
         }
-        Err(failed.map_or(OpenError::NoProvider, OpenError::Cipher))
+        Err(failed.unwrap_or(OpenError::NoProvider))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::Metrics;
 
     const OLD: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
     const NEW: &str = "HxECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
     fn configuration(providers: &str) -> Configuration {
         let head = "apiVersion: apiserver.config.k8s.io/v1\nkind: EncryptionConfiguration\nresources:";
-        Configuration::parse(&format!("{head} [{{resources: [secrets], providers: [{providers}]}}]")).unwrap()
+        let metrics = Metrics::new(&prometheus::Registry::new(), "").unwrap();
+        Configuration::parse(&format!("{head} [{{resources: [secrets], providers: [{providers}]}}]"), &metrics).unwrap()
     }
 
     fn key(kind: &str, name: &str, secret: &str) -> String {

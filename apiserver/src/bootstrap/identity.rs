@@ -72,6 +72,11 @@ impl Identity {
     }
 }
 
+/// Upstream's name of this server.
+pub fn server_name() -> String {
+    name(&hostname())
+}
+
 /// Upstream's name of the server on a host.
 fn name(host: &str) -> String {
     let mut hash = Sha256::new();

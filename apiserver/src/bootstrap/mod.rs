@@ -15,7 +15,7 @@ use crate::status::Result;
 
 pub mod api_services;
 pub mod flow_control;
-mod identity;
+pub mod identity;
 mod policy;
 mod roles;
 

@@ -64,7 +64,7 @@ pub fn index(context: &Context) -> Response<Body> {
         ]
         .map(str::to_owned),
     );
-    paths.extend(crate::health::paths());
+    paths.extend(crate::health::paths(&context.server));
     paths.sort();
     let text = serde_json::to_string_pretty(&json!({"paths": paths})).unwrap_or_default();
     body::response(StatusCode::OK, negotiate::JSON, text)

@@ -20,6 +20,7 @@ use prometheus::{
 };
 
 use crate::authn::User;
+use crate::bootstrap::identity;
 use crate::server::Server;
 
 /// Seconds that requests of etcd and of clients are sorted into.
@@ -52,6 +53,7 @@ pub struct Metrics {
     pub websocket_streams: IntCounterVec,
     pub webhooks: webhooks::Webhooks,
     pub audit: apiserver_audit::Metrics,
+    pub encryption: apiserver_encryption::Metrics,
     pub fairness: apiserver_fairness::Metrics,
     pub tokens: tokens::Tokens,
 }
@@ -149,6 +151,7 @@ impl Metrics {
             health: health::Health::new()?,
             webhooks: webhooks::Webhooks::new(&registry)?,
             audit: apiserver_audit::Metrics::new(&registry)?,
+            encryption: apiserver_encryption::Metrics::new(&registry, &identity::server_name())?,
             fairness: apiserver_fairness::Metrics::new(&registry)?,
             tokens: tokens::Tokens::new(&registry)?,
             scraped: scraped::Scraped::new(&registry)?,

@@ -149,6 +149,7 @@ async fn stored(context: &Context, objects: &ObjectStore, revision: i64, start: 
     let from = start.filter(|start| *start > range.start.as_str()).unwrap_or(&range.start);
     match objects.store.list(from..range.end.as_str(), 0, Some(revision)).await {
         Ok(read) => {
+            objects.cache.prepare(&read.value.items).await;
             let items = read.value.items.into_iter().map(|stored| Arc::new(objects.cache.object(stored))).collect();
             Ok(Contents::Stored(items, revision))
         }

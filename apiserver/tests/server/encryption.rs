@@ -1,9 +1,11 @@
 //! Values encrypted before they are stored, as the store itself shows.
 
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::json;
 
+use crate::kms_plugin::Plugin;
 use crate::support::{Files, Server};
 
 const OLD: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
@@ -70,4 +72,58 @@ async fn secrets_are_stored_encrypted_and_keys_rotate() {
     configure(&config, &new);
     let server = start(files).await;
     assert_eq!(server.admin().await.get(&format!("{path}/s")).await.ok()["data"], created["data"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plugin_keeps_the_key_and_outages_of_it_pass() {
+    let files = Files::new();
+    let (config, store, socket) = (files.path("encryption.yaml"), files.path("store"), files.path("kms.sock"));
+    let endpoint = format!("unix://{}", socket.display());
+    configure(&config, &format!("{{kms: {{apiVersion: v2, name: vault, endpoint: {endpoint:?}}}}}"));
+    let plugin = Plugin::start(&socket);
+    let server = start(files).await;
+    let admin = server.admin().await;
+    let path = "/api/v1/namespaces/default/secrets";
+    let secret = |name: &str| json!({"metadata": {"name": name}, "stringData": {"x": "an-open-secret-of-some-length"}});
+    let created = admin.post(path, &secret("s")).await.created();
+    admin.post(path, &secret("t")).await.created();
+    assert_eq!(admin.get("/healthz/kms-providers").await.text(), "ok");
+    assert_eq!(admin.get("/livez/kms-providers").await.code.as_u16(), 404);
+    assert!(admin.get("/readyz?verbose").await.text().contains("[+]kms-providers ok\n"));
+    let metrics = admin.get("/metrics").await.text();
+    assert!(metrics.contains("apiserver_envelope_encryption_dek_source_cache_size{provider_name=\"vault\"} 1"));
+    let files = server.stop().await;
+    assert!(holds(&store, b"k8s:enc:kms:v2:vault:") && !holds(&store, b"an-open-secret-of-some-length"));
+    assert_eq!(plugin.seen()[1..3], [1, 0], "one DEK for all that a server writes");
+
+    // Another key, and the old one is not there: what it encrypted cannot be read, the rest can.
+    plugin.set(|it| (it.key_id, it.refuses_to_decrypt) = ("2".to_owned(), true));
+    let server = start(files).await;
+    let admin = server.admin().await;
+    let refused = admin.get(&format!("{path}/s")).await.refused(500, "InternalError");
+    let why = "failed to decrypt DEK, error: rpc error: code = InvalidArgument desc = no such key";
+    assert!(refused.ends_with(why), "{refused}");
+    admin.post(path, &secret("u")).await.created();
+    admin.get(&format!("{path}/u")).await.ok();
+    admin.get(path).await.refused(500, "InternalError");
+
+    // As soon as it is back all can be read.
+    plugin.set(|it| it.refuses_to_decrypt = false);
+    let list = async {
+        loop {
+            let answer = admin.get(path).await;
+            if answer.code.as_u16() == 200 {
+                return answer.ok();
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let list = tokio::time::timeout(Duration::from_secs(30), list).await.unwrap();
+    assert_eq!(list["items"][0]["data"], created["data"]);
+    // An update that changes nothing writes with the new key.
+    let rewritten = admin.put(&format!("{path}/s"), &list["items"][0]).await.ok();
+    assert_ne!(rewritten["metadata"]["resourceVersion"], created["metadata"]["resourceVersion"]);
+    let again = admin.put(&format!("{path}/s"), &rewritten).await.ok();
+    assert_eq!(again["metadata"]["resourceVersion"], rewritten["metadata"]["resourceVersion"]);
+    assert_eq!(plugin.seen()[3], 1);
 }

@@ -16,6 +16,8 @@ mod encryption;
 mod fairness;
 mod forms;
 mod identity;
+#[path = "../../encryption/tests/kms/plugin.rs"]
+mod kms_plugin;
 mod lifecycle;
 mod lists;
 mod malformed;

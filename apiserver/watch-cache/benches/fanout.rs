@@ -23,7 +23,7 @@ struct BenchCodec;
 impl Codec for BenchCodec {
     fn decode(&self, stored: &KeyValue) -> Result<Decoded, DecodeError> {
         let json = self.restamp(&stored.value, stored.mod_revision);
-        let text = std::str::from_utf8(&stored.value).map_err(|error| DecodeError(error.to_string()))?;
+        let text = std::str::from_utf8(&stored.value).map_err(|error| DecodeError::Damaged(error.to_string()))?;
         let cut = |name: &str| text.split_once(name).and_then(|(_, rest)| rest.split('"').next()).unwrap_or_default();
         Ok(Decoded {
             namespace: "default".into(),

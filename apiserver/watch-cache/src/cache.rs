@@ -107,6 +107,12 @@ pub(crate) struct State {
     /// Which of these went back in time: no watcher from before it goes on.
     pub(crate) rewound: u64,
     pub(crate) stopped: bool,
+    /// The epoch of the feed in which the last list began.
+    pub(crate) epoch: u64,
+    /// When it last listed for what was not at hand.
+    pub(crate) listed_again: Option<Instant>,
+    /// Whether a task tries objects again that could not be decoded.
+    pub(crate) mending: bool,
 }
 
 pub(crate) enum Phase {
@@ -124,7 +130,16 @@ pub(crate) enum Incoming {
     Delete { key: String, revision: Revision },
 }
 
+impl Incoming {
+    pub(crate) fn is_unavailable(&self) -> bool {
+        matches!(self, Incoming::Put(written) if written.is_unavailable())
+    }
+}
+
 impl Cache {
+    /// How often at most to list for what was not at hand when it came.
+    const LIST_AGAIN: Duration = Duration::from_secs(10);
+
     /// How long a read waits for the cache to catch up, as upstream.
     pub const FRESH_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -142,6 +157,9 @@ impl Cache {
                 lists: 0,
                 rewound: 0,
                 stopped: false,
+                epoch: 0,
+                listed_again: None,
+                mending: false,
             }),
             maker: Arc::new(Maker { codec, forms: feed.forms.clone(), frames: feed.frames.clone() }),
             prefix: options.prefix,
@@ -284,6 +302,11 @@ impl Cache {
         Watcher::open(self, options)
     }
 
+    /// Fetches what it takes to decode what was read past the cache; see [`Codec::prepare`].
+    pub async fn prepare(&self, stored: &[KeyValue]) {
+        self.maker.codec.prepare(stored).await;
+    }
+
     /// A stored value as the cache would hold it: for what is read past the cache, at a revision it no longer knows.
     pub fn object(&self, stored: KeyValue) -> Object {
         Written::decode(stored, &*self.maker.codec).into_object(None, &self.prefix, &self.maker.forms)
@@ -310,8 +333,9 @@ impl Cache {
         self.listed.notify_waiters();
     }
 
-    /// Enters events from the feed, in order, and gives the topics to wake. Called by the feed's task only.
-    pub(crate) fn apply(&self, events: Vec<WatchEvent>) -> Vec<Arc<Topic>> {
+    /// Enters events from the feed, in order, and gives the topics to wake. Called by the feed's task only, which waits
+    /// for nothing: what it takes to decode a value that is not at hand is fetched by a list, which has the value too.
+    pub(crate) fn apply(self: &Arc<Self>, events: Vec<WatchEvent>) -> Vec<Arc<Topic>> {
         let listing = matches!(self.state.read().phase, Phase::Listing { .. });
         if listing && let Phase::Listing { aside, .. } = &mut self.state.write().phase {
             aside.extend(events);
@@ -319,12 +343,30 @@ impl Cache {
         }
         // Decoded before the lock. Only the feed's task puts a cache out of step, so it still is in step.
         let incoming: Vec<_> = events.into_iter().filter_map(|event| self.decode(event)).collect();
+        if incoming.iter().any(Incoming::is_unavailable) && self.list_again() {
+            return Vec::new();
+        }
         let mut wake = Vec::new();
         let mut state = self.state.write();
         for incoming in incoming {
             self.enter(&mut state, incoming, &mut wake);
         }
         wake
+    }
+
+    /// Starts a list for what is not at hand, unless that was done just now and did not help.
+    fn list_again(self: &Arc<Self>) -> bool {
+        let epoch = {
+            let mut state = self.state.write();
+            let now = Instant::now();
+            if state.listed_again.is_some_and(|before| now.duration_since(before) < Self::LIST_AGAIN) {
+                return false;
+            }
+            state.listed_again = Some(now);
+            state.epoch
+        };
+        self.begin_list(epoch);
+        true
     }
 
     pub(crate) fn decode(&self, event: WatchEvent) -> Option<Incoming> {

@@ -2,15 +2,24 @@
 
 use apiserver_storage::{KeyValue, Revision};
 use bytes::Bytes;
+use futures::future::BoxFuture;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use smol_str::SmolStr;
 
-/// Turns what the store holds into what the cache holds. It is called once per write, on the feed's task.
+/// Turns what the store holds into what the cache holds. It is called once per write, on the feed's task, so it does not
+/// wait for anything.
 pub trait Codec: Send + Sync + 'static {
     /// Decodes stored bytes (protobuf or JSON) to canonical JSON with `stored.mod_revision` in it as
     /// `metadata.resourceVersion`, and to the values selectors look at.
     fn decode(&self, stored: &KeyValue) -> Result<Decoded, DecodeError>;
+
+    /// Fetches what it takes to decode these values and is not at hand: the keys of encrypted ones. What could not be
+    /// fetched, [`Codec::decode`] says.
+    fn prepare<'a>(&'a self, stored: &'a [KeyValue]) -> BoxFuture<'a, ()> {
+        let _ = stored;
+        Box::pin(std::future::ready(()))
+    }
 
     /// The same JSON with `metadata.resourceVersion` set to `revision`: a deleted object is reported in its last
     /// state with the revision of its deletion.
@@ -34,8 +43,14 @@ pub struct Decoded {
 
 /// Why stored bytes could not be decoded, in words for the client.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct DecodeError(pub String);
+pub enum DecodeError {
+    /// They mean nothing.
+    #[error("{0}")]
+    Damaged(String),
+    /// What it takes to read them is not at hand. Another time it may be: see [`Codec::prepare`].
+    #[error("{0}")]
+    Unavailable(String),
+}
 
 #[derive(Deserialize)]
 struct WithMetadata<'a> {

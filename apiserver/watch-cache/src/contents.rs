@@ -95,6 +95,11 @@ impl Contents {
         self.objects.get(|object| object.key().as_str().cmp(key))
     }
 
+    /// Whether there is an object that may decode another time.
+    pub(crate) fn has_unavailable(&self) -> bool {
+        self.cursor().any(|object| object.is_unavailable())
+    }
+
     /// Puts the object in and returns the state it replaces.
     pub(crate) fn insert(&mut self, object: Arc<Object>) -> Option<Arc<Object>> {
         let meta = object.meta().clone();

@@ -13,6 +13,7 @@ mod feed;
 mod forms;
 mod freshness;
 mod log;
+mod mend;
 mod object;
 mod relist;
 mod scope;

@@ -60,6 +60,22 @@ impl Object {
         self.json.as_ref().map_err(|undecodable| &**undecodable)
     }
 
+    /// Whether what is stored may decode another time.
+    pub(crate) fn is_unavailable(&self) -> bool {
+        matches!(&self.json, Err(undecodable) if matches!(undecodable.reason, DecodeError::Unavailable(_)))
+    }
+
+    /// What is stored, where it does not decode.
+    pub(crate) fn undecoded(&self) -> Option<KeyValue> {
+        let undecodable = self.json.as_ref().err()?;
+        Some(KeyValue {
+            key: undecodable.key.to_string(),
+            value: undecodable.value.clone(),
+            create_revision: self.create_revision,
+            mod_revision: self.revision,
+        })
+    }
+
     /// Empty for a cluster-scoped object.
     pub fn namespace(&self) -> &SmolStr {
         &self.meta.namespace
@@ -141,12 +157,20 @@ impl Written {
     pub(crate) fn decode(stored: KeyValue, codec: &dyn Codec) -> Self {
         // A panic in the codec would end the feed, and with it every cache, for one bad value.
         let decoded = std::panic::catch_unwind(AssertUnwindSafe(|| codec.decode(&stored)))
-            .unwrap_or_else(|_| Err(DecodeError("the decoder panicked".to_owned())));
+            .unwrap_or_else(|_| Err(DecodeError::Damaged("the decoder panicked".to_owned())));
         let decoded = decoded.map_err(|reason| {
-            tracing::warn!(key = %stored.key, revision = stored.mod_revision, %reason, "undecodable object in the store");
+            // What is tried again and again is reported by whoever could not provide what it takes.
+            if let DecodeError::Damaged(_) = reason {
+                tracing::warn!(key = %stored.key, revision = stored.mod_revision, %reason, "undecodable object in the store");
+            }
             Box::new(Undecodable { key: SmolStr::new(&stored.key), reason, value: stored.value })
         });
         Written { key: stored.key, create_revision: stored.create_revision, revision: stored.mod_revision, decoded }
+    }
+
+    /// Whether it may decode another time.
+    pub(crate) fn is_unavailable(&self) -> bool {
+        matches!(&self.decoded, Err(undecodable) if matches!(undecodable.reason, DecodeError::Unavailable(_)))
     }
 
     /// The object, sharing what it can with the state before.

@@ -5,7 +5,7 @@ use std::mem;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use apiserver_storage::{Error as StoreError, Revision, prefix_end};
+use apiserver_storage::{Error as StoreError, KeyValue, Revision, WatchEvent, prefix_end};
 
 use crate::cache::{Cache, Incoming, Phase};
 use crate::contents::Contents;
@@ -18,7 +18,7 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 impl Cache {
-    /// Puts the cache out of step and starts a list. Called by the feed when its watch is open, so that no event
+    /// Puts the cache out of step and starts a list. Called on the feed's task when its watch is open, so that no event
     /// falls between the list and the watch.
     pub(crate) fn begin_list(self: &Arc<Self>, epoch: u64) {
         {
@@ -26,6 +26,7 @@ impl Cache {
             let mut state = self.state.write();
             // Where it was in step it had everything up to the feed's revision, and keeps saying so.
             state.applied = state.revision(feed);
+            state.epoch = epoch;
             state.phase = Phase::Listing { epoch, aside: Vec::new() };
         }
         tokio::spawn(list(Arc::downgrade(self), epoch));
@@ -54,9 +55,10 @@ impl Cache {
             let revision = *at.get_or_insert(page.revision);
             let Some(last) = page.value.items.last() else { return Ok((contents, revision)) };
             start = format!("{}\0", last.key);
+            self.prepare(&page.value.items).await;
             for stored in page.value.items {
                 let object = match known.get(&stored.key) {
-                    Some(same) if same.revision() == stored.mod_revision => same.clone(),
+                    Some(same) if same.revision() == stored.mod_revision && !same.is_unavailable() => same.clone(),
                     previous => {
                         let written = Written::decode(stored, &*self.maker.codec);
                         let previous = previous.map(|previous| &**previous);
@@ -72,9 +74,21 @@ impl Cache {
         }
     }
 
+    /// The values that the feed brought since the list began.
+    fn aside(&self) -> Vec<KeyValue> {
+        let state = self.state.read();
+        let Phase::Listing { aside, .. } = &state.phase else { return Vec::new() };
+        let put = aside.iter().filter_map(|event| match event {
+            WatchEvent::Put { current, .. } => Some(current.clone()),
+            _ => None,
+        });
+        put.collect()
+    }
+
     /// Takes the list over, then what the feed brought meanwhile, and is in step.
-    fn install(&self, epoch: u64, contents: Contents, revision: Revision) {
+    fn install(self: &Arc<Self>, epoch: u64, contents: Contents, revision: Revision) {
         let mut later: Vec<Incoming> = Vec::new();
+        let mut is_complete = !contents.has_unavailable();
         let mut state = loop {
             let mut state = self.state.write();
             let Phase::Listing { epoch: current, aside } = &mut state.phase else { return };
@@ -86,7 +100,8 @@ impl Cache {
                 break state;
             }
             drop(state);
-            later.extend(more.into_iter().filter_map(|event| self.decode(event)));
+            let more = more.into_iter().filter_map(|event| self.decode(event));
+            later.extend(more.inspect(|incoming| is_complete &= !incoming.is_unavailable()));
         };
         let mut wake = Vec::new();
         state.lists += 1;
@@ -115,6 +130,9 @@ impl Cache {
         state.phase = Phase::InStep;
         state.topics.wake_all();
         drop(state);
+        if !is_complete {
+            self.mend();
+        }
         self.became_ready();
     }
 }
@@ -128,7 +146,10 @@ async fn list(cache: Weak<Cache>, epoch: u64) {
                 return;
             }
             match cache.read_all().await {
-                Ok((contents, revision)) => return cache.install(epoch, contents, revision),
+                Ok((contents, revision)) => {
+                    cache.prepare(&cache.aside()).await;
+                    return cache.install(epoch, contents, revision);
+                }
                 Err(error) => {
                     tracing::warn!(prefix = %cache.prefix(), %error, "cannot list, trying again");
                 }

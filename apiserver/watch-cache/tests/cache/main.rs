@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, its fixtures too")]
 
 mod contract;
+mod mending;
 mod model;
 mod outage;
 mod reads;

@@ -27,7 +27,7 @@ impl Codec for JsonCodec {
     fn decode(&self, stored: &KeyValue) -> std::result::Result<Decoded, DecodeError> {
         assert_ne!(stored.value, PANIC, "a bug in the codec");
         let mut object: Value =
-            serde_json::from_slice(&stored.value).map_err(|error| DecodeError(error.to_string()))?;
+            serde_json::from_slice(&stored.value).map_err(|error| DecodeError::Damaged(error.to_string()))?;
         object["metadata"]["resourceVersion"] = json!(stored.mod_revision.to_string());
         let labels = object["metadata"]["labels"].as_object().into_iter().flatten();
         let labels = labels.map(|(key, value)| (key.into(), value.as_str().unwrap_or_default().into())).collect();
