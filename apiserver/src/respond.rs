@@ -18,7 +18,7 @@ use crate::body::{self, Body};
 use crate::context::{Context, Target};
 use crate::negotiate::{self, Accepted, Encoding, Form, Offer};
 use crate::object;
-use crate::printers::{self, IncludeObject};
+use crate::printers::{IncludeObject, Table};
 use crate::resources::api_version;
 use crate::server::Server;
 use crate::status::{Result, Status};
@@ -102,7 +102,7 @@ pub fn object(context: &Context, target: &Target, object: Value, code: StatusCod
         Form::Table { v1beta1 } => {
             let include = IncludeObject::read(&context.query)?;
             let revision = object::meta(&object, "resourceVersion").to_owned();
-            printers::table(target.resource(), &[object], &revision, include, v1beta1)
+            Table::new(target.resource(), include, v1beta1).of(&object, &revision)
         }
         Form::Metadata { v1beta1, .. } => partial_metadata(&target.encoded(&object), v1beta1, target)?,
     };
@@ -169,7 +169,7 @@ pub fn cached(context: &Context, target: &Target, object: &Arc<Object>) -> Resul
             let include = IncludeObject::read(&context.query)?;
             let tree: Value = serde_json::from_slice(&json).map_err(Status::internal)?;
             let revision = object::meta(&tree, "resourceVersion").to_owned();
-            let bytes = printers::table(target.resource(), &[tree], &revision, include, v1beta1);
+            let bytes = Table::new(target.resource(), include, v1beta1).of(&tree, &revision);
             answer(target, accepted, bytes.into(), StatusCode::OK)
         }
         (Form::Metadata { v1beta1, .. }, _) => {
@@ -183,8 +183,7 @@ fn answer(target: &Target, accepted: Accepted, json: Bytes, code: StatusCode) ->
     match (accepted.encoding, accepted.form) {
         (Encoding::Protobuf, Form::Table { .. }) => Err(Status::not_acceptable(negotiate::OBJECT_TYPES)),
         (Encoding::Protobuf, Form::Object) => {
-            let tree: Value = serde_json::from_slice(&json).map_err(Status::internal)?;
-            let bytes = protobuf::encode(&target.version.ty, &target.api_version(), &target.resource().kind, &tree);
+            let bytes = enveloped(&target.api_version(), &target.resource().kind, &message(target, &json));
             Ok(body::response(code, negotiate::PROTOBUF, bytes))
         }
         (Encoding::Protobuf, Form::Metadata { v1beta1, .. }) => {
@@ -284,8 +283,17 @@ pub fn json_of(target: &Target, object: &Object) -> Result<Bytes> {
 
 /// A cached object as a protobuf message without an envelope, in the storage version.
 pub fn message_of(target: &Target, object: &Object) -> Bytes {
-    let tree: Value = object.json().ok().and_then(|json| serde_json::from_slice(json).ok()).unwrap_or_default();
-    protobuf::message(&target.version.ty, &tree).into()
+    object.json().map(|json| message(target, json)).unwrap_or_default()
+}
+
+/// An object in canonical JSON as a message.
+fn message(target: &Target, json: &[u8]) -> Bytes {
+    let ty = &target.version.ty;
+    match protobuf::message_of_json(ty, json) {
+        Ok(message) => message.into(),
+        // Its own bytes are in another order than this server's.
+        Err(_) => protobuf::message(ty, &serde_json::from_slice(json).unwrap_or_default()).into(),
+    }
 }
 
 /// `PartialObjectMetadata` of an object given as canonical JSON.
@@ -436,11 +444,8 @@ pub async fn list(
                 }
                 Form::Table { v1beta1 } => {
                     let include = IncludeObject::read(&context.query)?;
-                    let trees = objects
-                        .iter()
-                        .map(|object| serde_json::from_slice(&json_of(target, object)?).map_err(Status::internal))
-                        .collect::<Result<Vec<Value>>>()?;
-                    printers::list_table(target.resource(), &trees, &meta.json(), include, v1beta1)
+                    let items = objects.iter().map(|object| json_of(target, object)).collect::<Result<Vec<_>>>()?;
+                    Table::new(target.resource(), include, v1beta1).of_json(&items, &meta.json())?
                 }
                 Form::Metadata { v1beta1, .. } => {
                     let items = objects
@@ -474,7 +479,8 @@ pub fn list_of(context: &Context, target: &Target, trees: Vec<Value>, meta: &Lis
     }
     let mut out = match accepted.form {
         Form::Table { v1beta1 } => {
-            printers::list_table(target.resource(), &trees, &meta.json(), IncludeObject::read(&context.query)?, v1beta1)
+            let include = IncludeObject::read(&context.query)?;
+            Table::new(target.resource(), include, v1beta1).of_list(&trees, &meta.json())
         }
         Form::Metadata { v1beta1, .. } => {
             let items = items
@@ -600,12 +606,7 @@ fn protobuf_list(
     let messages = if target.is_storage_version() {
         objects.map(|object| object.form(forms::PROTOBUF, |object| message_of(target, object))).collect()
     } else {
-        objects
-            .map(|object| {
-                let tree: Value = serde_json::from_slice(&json_of(target, &object)?).map_err(Status::internal)?;
-                Ok(protobuf::message(&target.version.ty, &tree).into())
-            })
-            .collect::<Result<Vec<Bytes>>>()?
+        objects.map(|object| Ok(message(target, &json_of(target, &object)?))).collect::<Result<Vec<Bytes>>>()?
     };
     Ok(protobuf_messages(&target.api_version(), &list_kind(target), meta, messages))
 }

@@ -104,6 +104,7 @@ proptest! {
             let mut transcoded = Vec::new();
             protobuf::to_json(builtin.ty, "", "", &message, &mut transcoded).unwrap();
             prop_assert_eq!(String::from_utf8_lossy(&transcoded), String::from_utf8_lossy(&text));
+            prop_assert_eq!(&protobuf::message_of_json(builtin.ty, &text).unwrap(), &message);
             let back = protobuf::decode(builtin.ty, &message).unwrap();
             prop_assert_eq!(protobuf::message(builtin.ty, &back), message);
         }
@@ -151,12 +152,14 @@ proptest! {
         }
         let _ = json::decode(builtin.ty, &text, DecodeOptions { untyped: true, keep_unknown: true });
         let _ = json::type_meta(&text);
+        let _ = protobuf::message_of_json(builtin.ty, &text);
     }
 
     #[test]
     fn garbage(bytes in prop::collection::vec(any::<u8>(), 0..200), builtin in any_builtin()) {
         let _ = protobuf::to_json(builtin.ty, "", "", &bytes, &mut Vec::new());
         let _ = protobuf::decode_envelope(&[protobuf::MAGIC, &bytes[..]].concat());
+        let _ = protobuf::message_of_json(builtin.ty, &bytes);
         let _ = json::decode(builtin.ty, &bytes, DecodeOptions::default());
         let _ = apiserver_schema::yaml::to_json(&bytes);
     }

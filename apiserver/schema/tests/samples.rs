@@ -51,6 +51,7 @@ fn round_trips() {
             continue;
         }
         let message = protobuf::message(builtin.ty, &normalised);
+        assert_eq!(protobuf::message_of_json(builtin.ty, &text).unwrap(), message, "{}", builtin.kind);
         let mut transcoded = Vec::new();
         protobuf::to_json(builtin.ty, "", "", &message, &mut transcoded).unwrap();
         assert_eq!(String::from_utf8_lossy(&transcoded), String::from_utf8_lossy(&text), "{}", builtin.kind);

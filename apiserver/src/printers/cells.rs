@@ -140,6 +140,7 @@ pub mod testing {
     use serde_json::{Value, json};
 
     use crate::printers::Printer;
+    use crate::printers::row::Row;
 
     /// A minute into 2026.
     pub fn now() -> Timestamp {
@@ -152,6 +153,10 @@ pub mod testing {
         object["metadata"]["name"] = json!("x");
         object["metadata"]["creationTimestamp"] = json!("2026-01-01T00:00:00Z");
         assert_eq!(Value::Array((printer.cells)(&object, now())), cells);
+        // What the printer says that it reads is enough.
+        let text = object.to_string();
+        let row = Row::read(text.as_bytes(), printer.reads).expect("JSON");
+        assert_eq!(Value::Array((printer.cells)(&row.object, now())), cells);
     }
 }
 

@@ -7,6 +7,7 @@
 use std::cmp::Ordering;
 
 use apiserver_schema::json;
+use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -36,12 +37,14 @@ mod pods;
 mod policy;
 mod rbac;
 mod resource;
+mod row;
 pub mod scale;
 mod scheduling;
 mod storage;
 
 use column::{CREATED_AT, NAME};
 pub use column::{CREATION, Column};
+use row::Row;
 
 /// The type of a column's definition.
 const COLUMN: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.TableColumnDefinition";
@@ -55,11 +58,13 @@ pub struct Printer {
     pub completed: fn(&Value) -> Option<(&'static str, &'static str)>,
     /// The order of a list's rows, where it is not that of the objects.
     pub order: Option<fn(&Value, &Value) -> Ordering>,
+    /// What of an object is read for all this, as dotted paths that lead through lists; empty for whatever there is.
+    pub reads: &'static [&'static str],
 }
 
 impl Printer {
     const fn new(columns: &'static [Column], cells: fn(&Value, Timestamp) -> Vec<Value>) -> Self {
-        Printer { columns, cells, completed: |_| None, order: None }
+        Printer { columns, cells, completed: |_| None, order: None, reads: &[] }
     }
 }
 
@@ -151,52 +156,51 @@ impl IncludeObject {
     }
 }
 
-/// The table of one object.
-pub fn table(resource: &Resource, objects: &[Value], revision: &str, include: IncludeObject, v1beta1: bool) -> Vec<u8> {
-    Table { resource, include, v1beta1, columns: true, now: Timestamp::now() }.make(objects, &meta(revision))
-}
-
-/// The table of a list whose metadata is given as JSON.
-pub fn list_table(
-    resource: &Resource,
-    objects: &[Value],
-    meta: &str,
-    include: IncludeObject,
-    v1beta1: bool,
-) -> Vec<u8> {
-    Table { resource, include, v1beta1, columns: true, now: Timestamp::now() }.make(objects, meta)
-}
-
-/// The table of a watch event; only the first event of a watch has columns.
-pub fn event_table(
-    resource: &Resource,
-    objects: &[Value],
-    revision: &str,
-    include: IncludeObject,
-    v1beta1: bool,
-    columns: bool,
-) -> Vec<u8> {
-    Table { resource, include, v1beta1, columns, now: Timestamp::now() }.make(objects, &meta(revision))
-}
-
 /// The metadata of the table of something that is no list.
 fn meta(revision: &str) -> String {
     if revision.is_empty() { "{}".to_owned() } else { json!({"resourceVersion": revision}).to_string() }
 }
 
-/// How to show objects of one resource.
-struct Table<'a> {
+/// How objects of one resource are shown.
+pub struct Table<'a> {
     resource: &'a Resource,
     include: IncludeObject,
     v1beta1: bool,
-    columns: bool,
+    /// Only the first event of a watch has columns.
+    pub columns: bool,
     now: Timestamp,
 }
 
-impl Table<'_> {
-    fn make(&self, objects: &[Value], meta: &str) -> Vec<u8> {
+impl<'a> Table<'a> {
+    pub fn new(resource: &'a Resource, include: IncludeObject, v1beta1: bool) -> Table<'a> {
+        Table { resource, include, v1beta1, columns: true, now: Timestamp::now() }
+    }
+
+    /// The table of one object, which was last written at this revision.
+    pub fn of(&self, object: &Value, revision: &str) -> Vec<u8> {
+        self.make(&[Row::whole(object)], &meta(revision))
+    }
+
+    /// The table of a list whose metadata is given as JSON.
+    pub fn of_list(&self, objects: &[Value], meta: &str) -> Vec<u8> {
+        self.make(&objects.iter().map(Row::whole).collect::<Vec<_>>(), meta)
+    }
+
+    /// [`Table::of_list`] of objects in canonical JSON.
+    pub fn of_json(&self, objects: &[Bytes], meta: &str) -> Result<Vec<u8>> {
+        if self.resource.hooks.custom().is_some() || self.include == IncludeObject::Object {
+            let trees: serde_json::Result<Vec<Value>> =
+                objects.iter().map(|object| serde_json::from_slice(object)).collect();
+            return Ok(self.of_list(&trees.map_err(Status::internal)?, meta));
+        }
+        let paths = printer(&self.resource.group, &self.resource.kind).reads;
+        let rows: serde_json::Result<Vec<Row<'_>>> = objects.iter().map(|object| Row::read(object, paths)).collect();
+        Ok(self.make(&rows.map_err(Status::internal)?, meta))
+    }
+
+    fn make(&self, rows: &[Row<'_>], meta: &str) -> Vec<u8> {
         if let Some(custom) = self.resource.hooks.custom() {
-            return self.custom(&custom.version().columns, objects, meta);
+            return self.custom(&custom.version().columns, rows, meta);
         }
         let printer = printer(&self.resource.group, &self.resource.kind);
         let mut out = Vec::with_capacity(4096);
@@ -211,22 +215,22 @@ impl Table<'_> {
             out.extend_from_slice(b"null");
         }
         out.extend_from_slice(br#","rows":["#);
-        let mut objects: Vec<&Value> = objects.iter().collect();
+        let mut rows: Vec<&Row<'_>> = rows.iter().collect();
         if let Some(order) = printer.order {
-            objects.sort_by(|left, right| order(left, right));
+            rows.sort_by(|left, right| order(&left.object, &right.object));
         }
-        for (index, object) in objects.into_iter().enumerate() {
+        for (index, row) in rows.into_iter().enumerate() {
             if index > 0 {
                 out.push(b',');
             }
-            self.row(printer, object, &mut out);
+            self.row(printer, row, &mut out);
         }
         out.extend_from_slice(b"]}");
         out
     }
 
     /// The table of a custom resource: its name, and the columns of its definition.
-    fn custom(&self, columns: &[PrinterColumn], objects: &[Value], meta: &str) -> Vec<u8> {
+    fn custom(&self, columns: &[PrinterColumn], rows: &[Row<'_>], meta: &str) -> Vec<u8> {
         let definitions: Vec<Value> = std::iter::once(json!({
             "name": "Name", "type": "string", "format": "name", "description": NAME.description, "priority": 0,
         }))
@@ -251,23 +255,25 @@ impl Table<'_> {
             out.extend_from_slice(b"null");
         }
         out.extend_from_slice(br#","rows":["#);
-        for (index, object) in objects.iter().enumerate() {
+        for (index, row) in rows.iter().enumerate() {
             if index > 0 {
                 out.push(b',');
             }
+            let object = &*row.object;
             let name = std::iter::once(object["metadata"]["name"].clone());
             let cells = name.chain(columns.iter().map(|column| column.cell(object, self.now))).collect();
             out.extend_from_slice(br#"{"cells":"#);
             json::encode_untyped(&Value::Array(cells), &mut out);
             out.extend_from_slice(br#","object":"#);
-            self.object(object, &mut out);
+            self.object(row, &mut out);
             out.push(b'}');
         }
         out.extend_from_slice(b"]}");
         out
     }
 
-    fn row(&self, printer: &Printer, object: &Value, out: &mut Vec<u8>) {
+    fn row(&self, printer: &Printer, row: &Row<'_>, out: &mut Vec<u8>) {
+        let object = &*row.object;
         out.extend_from_slice(br#"{"cells":"#);
         json::encode_untyped(&Value::Array((printer.cells)(object, self.now)), out);
         if let Some((reason, message)) = (printer.completed)(object) {
@@ -277,27 +283,38 @@ impl Table<'_> {
             out.extend_from_slice(condition.as_bytes());
         }
         out.extend_from_slice(br#","object":"#);
-        self.object(object, out);
+        self.object(row, out);
         out.push(b'}');
     }
 
-    fn object(&self, object: &Value, out: &mut Vec<u8>) {
+    fn object(&self, row: &Row<'_>, out: &mut Vec<u8>) {
+        let resource = self.resource;
+        let object = &*row.object;
         match self.include {
             IncludeObject::None => out.extend_from_slice(b"null"),
             IncludeObject::Object => {
                 let (_, version) = split_api_version(cells::text(&object["apiVersion"]));
-                match self.resource.version(version) {
+                match resource.version(version) {
                     Some(version) => json::encode(&version.ty, object, out),
                     None => json::encode_untyped(object, out),
                 }
             }
             IncludeObject::Metadata => {
+                let fields = resource.hooks.annotations_of_fields();
+                if let Some(metadata) = row.metadata.filter(|text| !fields.iter().any(|name| text.contains(name))) {
+                    out.extend_from_slice(br#"{"kind":"PartialObjectMetadata","apiVersion":""#);
+                    out.extend_from_slice(self.api_version().as_bytes());
+                    out.extend_from_slice(br#"","metadata":"#);
+                    out.extend_from_slice(metadata.as_bytes());
+                    out.push(b'}');
+                    return;
+                }
+                let metadata = row.metadata.and_then(|text| serde_json::from_str(text).ok());
                 let mut metadata = json!({
                     "kind": "PartialObjectMetadata",
                     "apiVersion": self.api_version(),
-                    "metadata": object["metadata"],
+                    "metadata": metadata.unwrap_or_else(|| object["metadata"].clone()),
                 });
-                let fields = self.resource.hooks.annotations_of_fields();
                 if !fields.is_empty() {
                     object::drop_annotations(&mut metadata["metadata"], fields);
                 }
@@ -323,7 +340,7 @@ mod tests {
         let resource = resources.iter().find(|resource| resource.plural == plural).expect("a built-in resource");
         let now = cells::testing::now();
         let table = Table { resource, include, v1beta1: false, columns, now };
-        String::from_utf8(table.make(objects, &meta("7"))).expect("text")
+        String::from_utf8(table.of_list(objects, &meta("7"))).expect("text")
     }
 
     #[test]

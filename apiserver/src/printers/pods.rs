@@ -11,6 +11,26 @@ use super::{Printer, age};
 
 pub static POD: Printer = Printer {
     completed,
+    reads: &[
+        "metadata.creationTimestamp",
+        "metadata.deletionTimestamp",
+        "metadata.name",
+        "spec.containers.name",
+        "spec.initContainers.name",
+        "spec.initContainers.restartPolicy",
+        "spec.nodeName",
+        "spec.readinessGates",
+        "status.conditions",
+        "status.containerStatuses.lastState",
+        "status.containerStatuses.ready",
+        "status.containerStatuses.restartCount",
+        "status.containerStatuses.state",
+        "status.initContainerStatuses",
+        "status.nominatedNodeName",
+        "status.phase",
+        "status.podIPs",
+        "status.reason",
+    ],
     ..Printer::new(
         &[
 NAME,

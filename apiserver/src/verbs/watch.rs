@@ -19,7 +19,7 @@ use crate::context::{Context, Served, Target};
 use crate::fairness;
 use crate::field::{ErrorList, Path};
 use crate::negotiate::{self, Accepted, Encoding, Form, Offer};
-use crate::printers::{self, IncludeObject};
+use crate::printers::{IncludeObject, Table};
 use crate::resources::api_version;
 use crate::respond::{self, forms};
 use crate::selection::Selection;
@@ -310,9 +310,9 @@ impl Framer {
                 let tree: Value = serde_json::from_slice(&json).ok()?;
                 let revision = crate::object::meta(&tree, "resourceVersion").to_owned();
                 let resource = &self.served.resource;
-                let columns = !std::mem::replace(&mut self.columns_sent, true);
-                let table = printers::event_table(resource, &[tree], &revision, self.include, v1beta1, columns);
-                (table.into(), String::new(), String::new())
+                let mut table = Table::new(resource, self.include, v1beta1);
+                table.columns = !std::mem::replace(&mut self.columns_sent, true);
+                (table.of(&tree, &revision).into(), String::new(), String::new())
             }
         };
         if self.accepted.encoding != Encoding::Protobuf {
@@ -338,8 +338,9 @@ impl Framer {
             Form::Object => (resource.kind.clone(), api_version(&resource.group, &self.target.version.name)),
             Form::Table { v1beta1 } => {
                 let tree = json!({"metadata": metadata});
-                let table =
-                    printers::event_table(resource, &[tree], &revision.to_string(), self.include, v1beta1, false);
+                let mut table = Table::new(resource, self.include, v1beta1);
+                table.columns = false;
+                let table = table.of(&tree, &revision.to_string());
                 return respond::frame(self.accepted.encoding, "BOOKMARK", &table);
             }
         };

@@ -20,7 +20,7 @@ pub use decode::decode;
 pub use encode::{encode, encode_shape, encode_stored, encode_untyped, same, to_vec, zero};
 pub(crate) use encode::{is_empty, slots, write_zero, zero_object};
 pub(crate) use fields_v1::encode as encode_fields_v1;
-pub(crate) use lexer::{MAX_DEPTH, compact, text};
+pub(crate) use lexer::{Lexer, MAX_DEPTH, Start, compact, text};
 pub use type_meta::type_meta;
 pub(crate) use write::{float, integer, string};
 

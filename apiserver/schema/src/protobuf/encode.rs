@@ -57,7 +57,7 @@ fn object(ty: &Type, map: &Map<String, Value>, out: &mut Vec<u8>) {
     }
 }
 
-fn put_field(field: &Field, value: Option<&Value>, map: &Map<String, Value>, out: &mut Vec<u8>) {
+pub(super) fn put_field(field: &Field, value: Option<&Value>, map: &Map<String, Value>, out: &mut Vec<u8>) {
     let number = field.number;
     if number == 0 {
         return;
@@ -103,7 +103,7 @@ fn put_map(number: u32, shape: &Shape, entries: &Map<String, Value>, out: &mut V
 }
 
 /// One value; what does not fit its shape is written as the zero value.
-fn put(number: u32, shape: &Shape, value: &Value, out: &mut Vec<u8>) {
+pub(super) fn put(number: u32, shape: &Shape, value: &Value, out: &mut Vec<u8>) {
     match shape {
         Shape::String => put_bytes(number, value.as_str().unwrap_or_default().as_bytes(), out),
         Shape::Bool => put_int(number, i64::from(value.as_bool().unwrap_or_default()), out),

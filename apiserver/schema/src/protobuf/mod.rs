@@ -5,6 +5,7 @@
 //! always present, maps sorted by key.
 
 mod encode;
+mod from_json;
 mod transcode;
 mod wire;
 
@@ -15,6 +16,7 @@ use crate::json::{self, DecodeError, DecodeOptions};
 use crate::types::Type;
 
 pub use encode::{encode, message};
+pub use from_json::message_of_json;
 pub use transcode::to_json;
 
 /// The first bytes of every enveloped body.
