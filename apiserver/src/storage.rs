@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use apiserver_encryption::{Keys, OpenError, Opened};
 use apiserver_schema::{Shape, Type, defaults, json, protobuf};
@@ -23,6 +24,21 @@ use crate::status::{Result, Status};
 /// The root of all keys.
 pub const ROOT: &str = "/registry/";
 
+/// How long a write waits at most for the server's own cache, where the server goes by what is written.
+const SETTLED: Duration = Duration::from_millis(500);
+
+/// Whether authentication, authorization or admission go by the objects of a resource. Who has written one can count on
+/// it at once: upstream's informers leave that open.
+fn steers(group: &str, plural: &str) -> bool {
+    match group {
+        "" => matches!(plural, "limitranges" | "namespaces" | "resourcequotas" | "secrets" | "serviceaccounts"),
+        "admissionregistration.k8s.io" | "node.k8s.io" | "rbac.authorization.k8s.io" | "scheduling.k8s.io" => true,
+        "networking.k8s.io" => plural == "ingressclasses",
+        "storage.k8s.io" => plural == "storageclasses",
+        _ => false,
+    }
+}
+
 /// The stored objects of one resource.
 pub struct ObjectStore {
     /// `/registry/pods/`, with the last slash.
@@ -31,6 +47,8 @@ pub struct ObjectStore {
     pub store: Arc<dyn Store>,
     pub format: Arc<Format>,
     namespaced: bool,
+    /// Whether the server itself goes by these objects.
+    steers: bool,
     operations: Operations,
 }
 
@@ -41,7 +59,7 @@ pub struct Format {
     pub selectable: Vec<SelectableField>,
     pub hooks: Arc<dyn Hooks>,
     /// How long objects live, for kinds that expire.
-    pub ttl: Option<std::time::Duration>,
+    pub ttl: Option<Duration>,
     /// What values are encrypted with; none where that is never asked for.
     pub keys: Option<Arc<Keys>>,
 }
@@ -53,7 +71,7 @@ impl ObjectStore {
         store: Arc<dyn Store>,
         resource: &Resource,
         storage: &Storage,
-        event_ttl: std::time::Duration,
+        event_ttl: Duration,
         operations: Operations,
         keys: Option<Arc<Keys>>,
     ) -> Self {
@@ -68,7 +86,8 @@ impl ObjectStore {
         });
         let options = CacheOptions::new(&prefix).index(resource.hooks.indexed_fields().iter().copied());
         let cache = Cache::start(feed, options, Arc::clone(&format) as Arc<dyn Codec>);
-        ObjectStore { prefix, cache, store, format, namespaced: resource.namespaced, operations }
+        let steers = steers(&resource.group, &resource.plural);
+        ObjectStore { prefix, cache, store, format, namespaced: resource.namespaced, steers, operations }
     }
 
     /// The key of an object.
@@ -109,7 +128,7 @@ impl ObjectStore {
     pub async fn create(&self, key: &str, object: &Value) -> Result<Created> {
         let bytes = self.format.sealed(key, object)?;
         match self.operations.create.timed(self.store.put(key, bytes, Expect::Absent, self.format.ttl)).await? {
-            Outcome::Done(revision) => Ok(Created::Done(revision)),
+            Outcome::Done(revision) => Ok(Created::Done(self.settled(revision).await)),
             Outcome::Conflict(_) => Ok(Created::Exists),
         }
     }
@@ -119,7 +138,7 @@ impl ObjectStore {
         let bytes = self.format.sealed(key, object)?;
         let put = self.store.put(key, bytes, Expect::ModRevision(revision), self.format.ttl);
         match self.operations.update.timed(put).await? {
-            Outcome::Done(revision) => Ok(Replaced::Done(revision)),
+            Outcome::Done(revision) => Ok(Replaced::Done(self.settled(revision).await)),
             Outcome::Conflict(found) => self.found(found.value).await,
         }
     }
@@ -127,9 +146,17 @@ impl ObjectStore {
     /// Deletes the object that was last written at `revision`; otherwise says what is there instead.
     pub async fn remove(&self, key: &str, revision: Revision) -> Result<Replaced> {
         match self.operations.delete.timed(self.store.delete(key, revision)).await? {
-            Outcome::Done(revision) => Ok(Replaced::Done(revision)),
+            Outcome::Done(revision) => Ok(Replaced::Done(self.settled(revision).await)),
             Outcome::Conflict(found) => self.found(found.value).await,
         }
+    }
+
+    /// Waits until the server goes by what was written at a revision. What is slow to arrive holds up no answer.
+    async fn settled(&self, revision: Revision) -> Revision {
+        if self.steers {
+            let _ = self.cache.wait_until(revision, SETTLED).await;
+        }
+        revision
     }
 
     async fn found(&self, found: Option<KeyValue>) -> Result<Replaced> {

@@ -27,8 +27,6 @@ async fn limit_ranges_fill_in_and_refuse() {
     ]);
     let range = json!({"metadata": {"name": "l"}, "spec": {"limits": limits}});
     client.post("/api/v1/namespaces/default/limitranges", &range).await.created();
-    // A read waits until the cache has what was written, by which admission goes.
-    client.get("/api/v1/namespaces/default/limitranges").await.ok();
     let created = client.post(PODS, &pod("a", json!({}))).await.created();
     assert_eq!(
         created["spec"]["containers"][0]["resources"],
@@ -146,6 +144,8 @@ async fn namespaces_ask_for_a_pod_security_standard() {
         warning.starts_with("299 - \"would violate PodSecurity \\\"restricted:latest\\\": allowPrivilegeEscalation"),
         "{warning}"
     );
+    // A read waits until the cache has the pods that the new level is compared with.
+    client.get(path).await.ok();
     let stricter = json!({"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}});
     let answer = client.patch("/api/v1/namespaces/safe", MERGE, &stricter).await;
     answer.ok();
