@@ -110,7 +110,7 @@ impl EncryptedObject {
 pub fn check_key_id(id: &str) -> Result<(), (&'static str, String)> {
     match id.len() {
         0 => Err(("empty", "keyID is empty".to_owned())),
-        ..=KEY_ID_MAX_SIZE => Ok(()),
+        1..=KEY_ID_MAX_SIZE => Ok(()),
         size => Err(("too_long", format!("keyID is {size} bytes, which exceeds the max size of {KEY_ID_MAX_SIZE}"))),
     }
 }
