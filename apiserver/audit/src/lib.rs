@@ -26,3 +26,6 @@ pub use record::{ObjectNames, Record};
 pub use sink::{LogBackend, Mode, Sink};
 pub use truncate::Truncation;
 pub use webhook::{Backoff, Deliver, WebhookBackend};
+
+#[cfg(test)]
+mod policy_properties;

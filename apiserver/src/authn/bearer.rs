@@ -62,6 +62,8 @@ pub fn of_protocol(headers: &HeaderMap) -> Result<Option<(String, HeaderValue)>,
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -92,5 +94,47 @@ mod tests {
         assert_eq!(token("v4.channel.k8s.io"), Ok(None));
         assert!(token(&own).is_err() && token(&format!("a,{own},{own}")).is_err());
         assert!(token(&format!("a,{PROTOCOL}!")).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn a_token_is_what_follows_its_scheme(scheme in "[Bb]earer|[Bb]asic| |", value in "[ -~]{0,24}", raw: Vec<u8>) {
+            let found = |value: &[u8]| {
+                let mut headers = HeaderMap::new();
+                headers.insert(AUTHORIZATION, HeaderValue::from_bytes(value).ok()?);
+                of_header(&headers)
+            };
+            found(&raw);
+            if let Some(token) = found(format!("{scheme} {value}").as_bytes()) {
+                prop_assert!(scheme.eq_ignore_ascii_case("bearer") || scheme.trim().is_empty());
+                prop_assert!(!token.is_empty() && !token.contains(' ') && value.contains(&token));
+            } else {
+                prop_assert!(!scheme.eq_ignore_ascii_case("bearer") || value.starts_with(' ') || value.is_empty());
+            }
+        }
+
+        #[test]
+        fn a_token_is_taken_out_of_the_protocols(
+            token in "\\PC{1,12}", others in prop::collection::vec("[a-z0-9.]{1,12}", 0..4), at in 0..5usize, junk in "[ -~]{0,40}",
+        ) {
+            let read = |protocols: &str| {
+                let mut headers = HeaderMap::new();
+                headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+                headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+                headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_str(protocols).unwrap());
+                of_protocol(&headers)
+            };
+            let _ = read(&junk);
+            let _ = read(&format!("{PROTOCOL}{junk}"));
+            let mut all = others.clone();
+            all.insert(at.min(others.len()), format!("{PROTOCOL}{}", URL_SAFE_NO_PAD.encode(&token)));
+            match read(&all.join(", ")) {
+                Ok(Some((found, left))) => {
+                    let others = others.join(",");
+                    prop_assert_eq!((found, left.to_str().unwrap()), (token, others.as_str()));
+                }
+                other => prop_assert!(others.is_empty() && other.is_err()),
+            }
+        }
     }
 }

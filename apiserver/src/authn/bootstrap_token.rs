@@ -13,15 +13,17 @@ const KIND: &str = "bootstrap.kubernetes.io/token";
 
 /// The user that a token proves, if it is a bootstrap token that is kept and in time.
 pub fn user(server: &Server, token: &str) -> Option<User> {
-    let (id, secret) = token.split_once('.')?;
+    let (id, secret) = parts(token)?;
+    let kept = server.cached("", "secrets", "kube-system", &format!("bootstrap-token-{id}")).ok().flatten()?;
+    user_of(&kept, id, secret)
+}
+
+/// The id and the secret of what looks like a bootstrap token.
+fn parts(token: &str) -> Option<(&str, &str)> {
     let is_part = |text: &str, length| {
         text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit() || byte.is_ascii_lowercase())
     };
-    if !is_part(id, 6) || !is_part(secret, 16) {
-        return None;
-    }
-    let kept = server.cached("", "secrets", "kube-system", &format!("bootstrap-token-{id}")).ok().flatten()?;
-    user_of(&kept, id, secret)
+    token.split_once('.').filter(|(id, secret)| is_part(id, 6) && is_part(secret, 16))
 }
 
 fn user_of(kept: &Value, id: &str, secret: &str) -> Option<User> {
@@ -66,6 +68,7 @@ pub fn is_same(a: &[u8], b: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -100,5 +103,43 @@ mod tests {
             assert_eq!(user_of(&secret(&[wrong]), "abcdef", "0123456789abcdef"), None, "{wrong:?}");
         }
         assert!(user_of(&secret(&[("expiration", "2999-01-01T00:00:00Z")]), "abcdef", "0123456789abcdef").is_some());
+    }
+
+    proptest! {
+        #[test]
+        fn only_tokens_have_parts(token in "[a-z0-9]{5,7}\\.[a-z0-9]{15,17}|\\PC{0,30}") {
+            match parts(&token) {
+                Some((id, secret)) => {
+                    prop_assert_eq!(format!("{id}.{secret}"), token.as_str());
+                    prop_assert_eq!((id.len(), secret.len()), (6, 16));
+                }
+                None => prop_assert!(
+                    token.len() != 23
+                        || token.char_indices().any(|(at, c)| !matches!((at, c), (6, '.') | (_, 'a'..='z' | '0'..='9')))
+                        || &token[6..7] != "."
+                ),
+            }
+        }
+
+        /// Whatever a secret says, its token makes nobody more than a machine that joins.
+        #[test]
+        fn a_secret_makes_nobody_but_bootstrappers(
+            changes in prop::collection::vec((
+                prop::sample::select(vec![
+                    "token-id", "token-secret", "expiration", "usage-bootstrap-authentication", "auth-extra-groups",
+                ]),
+                "true|abcdef|system:bootstrappers(:[a-z,:-]{0,8}){0,2}|[a-z:,-]{0,12}|2[0-9]{3}-01-01T00:00:00Z|\\PC{0,8}",
+            ), 0..3),
+        ) {
+            let changes: Vec<(&str, &str)> = changes.iter().map(|(key, value)| (*key, value.as_str())).collect();
+            let changed = |key: &str| changes.iter().rev().find(|(name, _)| *name == key).map(|(_, value)| *value);
+            if let Some(user) = user_of(&secret(&changes), "abcdef", "0123456789abcdef") {
+                prop_assert_eq!(user.name, "system:bootstrap:abcdef");
+                prop_assert_eq!(&user.groups[0], GROUP);
+                prop_assert!(user.groups[1..].iter().all(|group| group.starts_with("system:bootstrappers:")));
+                prop_assert!(changed("token-secret").is_none_or(|value| value == "0123456789abcdef"));
+                prop_assert!(changed("usage-bootstrap-authentication").is_none_or(|value| value == "true"));
+            }
+        }
     }
 }

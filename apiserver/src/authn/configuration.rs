@@ -467,7 +467,24 @@ fn check_key(key: &str, path: &Path<'_>, errors: &mut ErrorList) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn no_file_makes_it_panic(text in "\\PC{0,80}", member in "[a-zA-Z]{0,12}", value in "[a-z:*/\\[\\]{}, &'\"-]{0,40}") {
+            let _ = parse(text.as_bytes());
+            let start = "apiVersion: apiserver.config.k8s.io/v1\nkind: AuthenticationConfiguration\n";
+            for file in [format!("{start}{member}: {value}"), format!("{start}jwt: [{{issuer: {{{member}: {value}}}}}]")] {
+                if let Ok(configuration) = parse(file.as_bytes()) {
+                    // An issuer of which so little is said is none.
+                    let refused = compile(&configuration, &[]).is_err();
+                    prop_assert!(refused || configuration.jwt.is_empty(), "{}", file);
+                }
+            }
+        }
+    }
 
     fn judged(jwt: Value) -> String {
         let tree = json!({

@@ -455,9 +455,80 @@ fn refused(why: impl Into<String>) -> Judged {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
+    use proptest::prelude::*;
+    use rcgen::{KeyPair, PublicKeyData as _};
     use serde_json::json;
 
     use super::*;
+
+    /// A key and a token that it has signed.
+    static SIGNED: LazyLock<(PublicKey, String)> = LazyLock::new(|| {
+        let pair = KeyPair::generate().unwrap();
+        let key = jsonwebtoken::EncodingKey::from_ec_pem(pair.serialize_pem().as_bytes()).unwrap();
+        let claims = json!({"iss": "a", "sub": "system:serviceaccount:n:s", "aud": ["a"], "exp": 4_000_000_000_u32});
+        let token = jsonwebtoken::encode(&Header::new(Algorithm::ES256), &claims, &key).unwrap();
+        (PublicKey::of(&pair.subject_public_key_info()).unwrap(), token)
+    });
+
+    /// What a claim may be that was made to do harm.
+    fn claim() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            "\\PC{0,8}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(3, 8, 3, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
+                prop::collection::btree_map("name|uid|namespace|pod|node|serviceaccount|warnafter", inner, 0..3)
+                    .prop_map(|members| Value::Object(members.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_changed_token_is_not_believed(at: prop::sample::Index, to in "[A-Za-z0-9_.=-]|\\PC", cut: bool) {
+            let (key, token) = &*SIGNED;
+            prop_assert!(key.verified::<Shown>(token, Algorithm::ES256).is_some());
+            let at = at.index(token.len());
+            let changed = format!("{}{to}{}", &token[..at], if cut { "" } else { &token[at + 1..] });
+            prop_assume!(changed != *token);
+            issuer(&changed);
+            signing_keys::Header::unverified(&changed);
+            for algorithm in [Algorithm::ES256, Algorithm::ES384, Algorithm::HS256, Algorithm::RS256] {
+                prop_assert!(key.verified::<Shown>(&changed, algorithm).is_none());
+            }
+        }
+
+        #[test]
+        fn no_claims_get_around_the_times(
+            claims in prop::collection::btree_map("aud|exp|iat|nbf|iss|jti|kubernetes.io|sub", claim(), 0..6),
+            now in any::<i32>(), junk in "\\PC{0,40}",
+        ) {
+            let claims = Value::Object(claims.into_iter().collect());
+            let token = format!("{}.{}.x", URL_SAFE_NO_PAD.encode("{}"), URL_SAFE_NO_PAD.encode(claims.to_string()));
+            prop_assert_eq!(
+                issuer(&token).is_some(),
+                claims["iss"].is_string() || claims.get("iss").is_none()
+            );
+            issuer(&junk);
+            issuer(&format!("{junk}.{}.{junk}", URL_SAFE_NO_PAD.encode(&junk)));
+            if let Ok(shown) = serde_json::from_value::<Shown>(claims.clone()) {
+                let now = i64::from(now);
+                if check_times(&shown, now).is_ok() {
+                    let time = |name: &str| claims[name].as_f64();
+                    prop_assert!(time("exp").is_none_or(|until| until >= (now - LEEWAY) as f64));
+                    prop_assert!(time("nbf").is_none_or(|from| from <= (now + LEEWAY) as f64));
+                    prop_assert!(time("iat").is_none_or(|at| at <= (now + LEEWAY) as f64));
+                }
+            }
+        }
+    }
 
     #[test]
     fn times_are_judged_with_some_leeway() {

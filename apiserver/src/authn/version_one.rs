@@ -103,6 +103,7 @@ mod tests {
     use std::time::Duration;
 
     use base64::Engine as _;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -151,5 +152,22 @@ mod tests {
     fn later_versions_are_left_to_others() {
         assert!(VersionOne::of(&certificate(AUTHORITY)).is_none());
         assert!(VersionOne::of(&CertificateDer::from(vec![0x30, 0x82])).is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn a_changed_one_is_not_believed(at: prop::sample::Index, by in 1..=255u8) {
+            let mut roots = RootCertStore::empty();
+            roots.add(certificate(AUTHORITY)).unwrap();
+            let supported = rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms;
+            let mut der = certificate(ANN).to_vec();
+            let at = at.index(der.len());
+            der[at] ^= by;
+            let changed = CertificateDer::from(der);
+            let now = UnixTime::since_unix_epoch(Duration::from_secs(1_800_000_000));
+            if let Some(read) = VersionOne::of(&changed) {
+                prop_assert!(read.verify(&roots, now, &supported).is_err());
+            }
+        }
     }
 }

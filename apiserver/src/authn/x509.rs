@@ -177,3 +177,69 @@ impl Subject {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::LazyLock;
+
+    use proptest::prelude::*;
+    use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
+
+    use super::*;
+
+    /// An authority and `ann` of `devs`, whom it knows.
+    static KNOWN: LazyLock<(Roots, CertificateDer<'static>)> = LazyLock::new(|| {
+        let mut authority = CertificateParams::new(Vec::new()).unwrap();
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), authority.self_signed(&key).unwrap().pem()).unwrap();
+        let mut ann = CertificateParams::new(Vec::new()).unwrap();
+        ann.distinguished_name = rcgen::DistinguishedName::new();
+        ann.distinguished_name.push(DnType::CommonName, "ann");
+        ann.distinguished_name.push(DnType::OrganizationName, "devs");
+        ann.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        let own = KeyPair::generate().unwrap();
+        let certificate = ann.signed_by(&own, &Issuer::new(authority, key)).unwrap();
+        (Roots::read(file.path()).unwrap(), certificate.der().clone())
+    });
+
+    #[test]
+    fn a_certificate_names_its_user() {
+        let (roots, ann) = &*KNOWN;
+        for _ in 0..2 {
+            let user = roots.user(std::slice::from_ref(ann)).unwrap();
+            assert_eq!((user.name.as_str(), user.groups.as_slice()), ("ann", &["devs".to_owned()][..]));
+        }
+        assert!(roots.user(&[]).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_are_a_certificate(bytes: Vec<u8>, header: bool) {
+            let (roots, ann) = &*KNOWN;
+            let mut der = if header { ann[..4].to_vec() } else { Vec::new() };
+            der.extend(bytes);
+            let made = CertificateDer::from(der);
+            prop_assert!(roots.user(std::slice::from_ref(&made)).is_err());
+            expiry(&made);
+            // What comes after a good one neither helps nor harms it.
+            let user = roots.user(&[ann.clone(), made]).map(|user| user.name);
+            prop_assert_eq!(user, Ok("ann".to_owned()));
+        }
+
+        #[test]
+        fn a_changed_certificate_is_not_believed(at: prop::sample::Index, by in 1..=255u8, cut: bool) {
+            let (roots, ann) = &*KNOWN;
+            let mut der = ann.to_vec();
+            let at = at.index(der.len());
+            der[at] ^= by;
+            if cut {
+                der.truncate(at + 1);
+            }
+            let changed = CertificateDer::from(der);
+            prop_assert!(roots.user(std::slice::from_ref(&changed)).is_err());
+            let _ = Subject::of(&changed);
+        }
+    }
+}

@@ -261,8 +261,61 @@ fn as_floats(value: &Json) -> Json {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::configuration;
+    use proptest::prelude::*;
+
+    use super::super::super::configuration::{self, Compiled};
     use super::*;
+
+    /// Names with prefixes, so that nobody of another issuer is one of the cluster's own.
+    static PREFIXED: LazyLock<Compiled> = LazyLock::new(|| {
+        let tree = json!({
+            "apiVersion": "apiserver.config.k8s.io/v1", "kind": "AuthenticationConfiguration", "jwt": [{
+                "issuer": {"url": "https://issuer.example", "audiences": ["a"]},
+                "claimMappings": {
+                    "username": {"claim": "sub", "prefix": "o:"}, "groups": {"claim": "groups", "prefix": "o:"},
+                    "extra": [{"key": "example.org/x", "valueExpression": "has(claims.x) ? claims.x : []"}],
+                },
+                "userValidationRules": [{"expression": "user.groups.size() < 3", "message": "too many"}],
+            }],
+        });
+        let configuration = configuration::parse(tree.to_string().as_bytes()).unwrap();
+        configuration::compile(&configuration, &[]).unwrap().remove(0)
+    });
+
+    fn claim() -> impl Strategy<Value = Json> {
+        let leaf = prop_oneof![
+            Just(Json::Null),
+            any::<bool>().prop_map(Json::from),
+            any::<i64>().prop_map(Json::from),
+            any::<f64>().prop_map(Json::from),
+            "system:masters|\\PC{0,6}".prop_map(Json::from),
+        ];
+        leaf.prop_recursive(3, 8, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Json::from),
+                prop::collection::btree_map("[a-c]", inner, 0..3)
+                    .prop_map(|members| Json::Object(members.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn nobody_gets_around_the_prefixes(
+            sub in prop_oneof!["\\PC{1,8}".prop_map(Json::from), claim()],
+            claims in prop::collection::btree_map("groups|x|jti|email|email_verified|_claim_names", claim(), 0..5),
+        ) {
+            let mut claims: Map<String, Json> = claims.into_iter().collect();
+            claims.insert("sub".to_owned(), sub.clone());
+            match user(&PREFIXED.jwt, &PREFIXED.mapper, &claims) {
+                Ok(user) => {
+                    prop_assert_eq!(user.name, format!("o:{}", sub.as_str().unwrap()));
+                    prop_assert!(user.groups.iter().all(|group| group.starts_with("o:")) && user.groups.len() < 3);
+                }
+                Err(why) => prop_assert!(why.starts_with("oidc: "), "{}", why),
+            }
+        }
+    }
 
     fn mapped(jwt: Json, claims: Json) -> Result<User, String> {
         let mut whole = json!({"issuer": {"url": "https://issuer.example", "audiences": ["a"]}});
