@@ -66,7 +66,7 @@ fn widget(name: &str) -> Value {
     json!({"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": name}, "spec": {"color": "red"}})
 }
 
-async fn established(client: &Client, definition: &Value) -> Value {
+pub async fn established(client: &Client, definition: &Value) -> Value {
     let mut watch = client.watch(&format!("{CRDS}?watch=1&timeoutSeconds=30")).await;
     client.post(CRDS, definition).await.created();
     loop {

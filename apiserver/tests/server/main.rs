@@ -24,6 +24,7 @@ mod malformed;
 mod metrics;
 mod outside;
 mod policies;
+mod quotas;
 mod routes;
 mod services;
 mod streams;
