@@ -92,6 +92,7 @@ impl Hooks for Pod {
         if !text(&spec["nodeName"]).is_empty() && !items(&spec["schedulingGates"]).is_empty() {
             errors.forbidden(&at.child("nodeName"), "cannot be set until all schedulingGates have been cleared");
         }
+        pod_spec::profiles::agree(&object["metadata"], spec, &at, errors);
     }
 
     fn validate_update(&self, object: &Value, old: &Value, request: &Request<'_>, errors: &mut ErrorList) {

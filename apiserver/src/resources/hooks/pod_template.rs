@@ -62,6 +62,7 @@ pub fn validate(template: &Value, at: &Path<'_>, old: Option<&Value>, errors: &m
     let rules = pod_spec::Rules { in_template: true };
     pod_spec::annotations(&template["metadata"]["annotations"], &template["spec"], &at.child("annotations"), errors);
     pod_spec::validate(&template["spec"], &template["metadata"], &at.child("spec"), rules, errors);
+    pod_spec::profiles::agree(&template["metadata"], &template["spec"], &at.child("spec"), errors);
     if !items(&template["spec"]["ephemeralContainers"]).is_empty() {
         let spec = at.child("spec");
         errors.forbidden(&spec.child("ephemeralContainers"), "ephemeral containers not allowed in pod template");

@@ -5,6 +5,7 @@
 mod affinity;
 mod container;
 mod env;
+pub mod profiles;
 mod resources;
 mod security;
 mod volumes;
@@ -151,6 +152,7 @@ pub fn annotations(annotations: &Value, spec: &Value, at: &Path<'_>, errors: &mu
             errors.invalid(&at.key(DELETION_COST), cost, "must be a 32bit integer");
         }
     }
+    profiles::annotations(annotations, spec, at, errors);
 }
 
 /// What only pods, not templates, must satisfy.
