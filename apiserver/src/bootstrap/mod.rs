@@ -13,6 +13,8 @@ use crate::own_objects::{MANAGER, apply_status, change, ensure, ensure_as, own};
 use crate::server::Server;
 use crate::status::Result;
 
+#[cfg(test)]
+mod access;
 pub mod api_services;
 pub mod flow_control;
 pub mod identity;
