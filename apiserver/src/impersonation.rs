@@ -5,7 +5,7 @@
 use http::{HeaderMap, HeaderName};
 
 use crate::authn::{AUTHENTICATED, User};
-use crate::authz::Attributes;
+use crate::authz::{Attributes, NO_SELECTORS};
 use crate::server::Server;
 use crate::status::{GroupResource, Result, Status};
 
@@ -85,6 +85,7 @@ fn check(
         namespace,
         name,
         path: "",
+        selectors: &NO_SELECTORS,
     };
     if server.authorization.decide(server, &attributes).is_allowed() {
         return Ok(());

@@ -5,6 +5,8 @@
 
 use http::{Method, Uri};
 
+use crate::authz::Selectors;
+use crate::selector::FieldSelector;
 use crate::status::{Result, Status};
 
 /// A request's method and path in the terms of the API.
@@ -24,6 +26,8 @@ pub struct RequestInfo {
     pub name: String,
     /// The path's segments after the subresource, as a proxy gets them.
     pub rest: String,
+    /// What of many objects the request is about.
+    pub selectors: Selectors,
 }
 
 impl RequestInfo {
@@ -57,11 +61,13 @@ impl RequestInfo {
             Method::DELETE => "delete",
             _ => "",
         };
+        let mut verb_in_path = false;
         if matches!(rest[0].as_str(), "watch" | "proxy") && rest.len() > 1 {
             let special = rest.remove(0);
             if special == "watch" {
                 info.verb = "watch";
             }
+            verb_in_path = true;
         }
         if rest[0] == "namespaces"
             && let Some(namespace) = rest.get(1)
@@ -81,19 +87,23 @@ impl RequestInfo {
         if !info.rest.is_empty() && path.ends_with('/') {
             info.rest.push('/');
         }
+        let field_selector = query.get("fieldSelector").unwrap_or_default();
         if info.name.is_empty() {
+            let was_get = info.verb == "get";
             match info.verb {
                 "get" if query.flag("watch") => info.verb = "watch",
                 "get" => info.verb = "list",
                 "delete" => info.verb = "deletecollection",
                 _ => {}
             }
-            // A list of one name is a get in the eyes of authorization.
-            if matches!(info.verb, "list" | "watch" | "deletecollection")
-                && let Some(name) = query.get("fieldSelector").and_then(metadata_name)
-            {
+            // A list of one name is about that object in the eyes of authorization.
+            if was_get && let Some(name) = one_name(field_selector) {
                 info.name = name;
             }
+        }
+        // Old paths that name their verb do not select consistently.
+        if !verb_in_path && matches!(info.verb, "list" | "watch" | "deletecollection") {
+            info.selectors = Selectors::of_texts(field_selector, query.get("labelSelector").unwrap_or_default());
         }
         Ok(info)
     }
@@ -107,11 +117,12 @@ impl RequestInfo {
     }
 }
 
-fn metadata_name(selector: &str) -> Option<String> {
-    selector.split(',').find_map(|term| {
-        let (key, value) = term.split_once("==").or_else(|| term.split_once('='))?;
-        (key == "metadata.name" && !key.ends_with('!') && !value.is_empty()).then(|| value.to_owned())
-    })
+/// The only name that a field selector selects.
+fn one_name(selector: &str) -> Option<String> {
+    let selector = FieldSelector::parse(selector).ok()?;
+    let name = selector.exact("metadata.name")?;
+    let is_segment = !matches!(name.as_str(), "" | "." | "..") && !name.contains(['/', '%']);
+    is_segment.then(|| name.to_string())
 }
 
 fn lowercase(method: &Method) -> &'static str {
@@ -229,6 +240,13 @@ mod tests {
         check("GET", "/api/v1/watch/namespaces/other/pods", "watch", "other", "pods", "", "");
         check("DELETE", "/api/v1/namespaces/other/pods", "deletecollection", "other", "pods", "", "");
         check("GET", "/api/v1/pods?fieldSelector=metadata.name%3Dfoo", "list", "", "pods", "foo", "");
+        check("GET", "/api/v1/pods?fieldSelector=metadata.name%3Dfoo%2Ca%3Db", "list", "", "pods", "foo", "");
+        check("GET", "/api/v1/pods?fieldSelector=metadata.name%21%3Dfoo", "list", "", "pods", "", "");
+        check("GET", "/api/v1/pods?fieldSelector=metadata.name%3D..", "list", "", "pods", "", "");
+        check("DELETE", "/api/v1/pods?fieldSelector=metadata.name%3Dfoo", "deletecollection", "", "pods", "", "");
+        assert!(info("GET", "/api/v1/pods?fieldSelector=spec.nodeName%3Dn").selectors.asks_for("spec.nodeName", "n"));
+        assert_eq!(info("GET", "/api/v1/watch/pods?fieldSelector=a%3Db").selectors, Selectors::default());
+        assert_eq!(info("GET", "/api/v1/namespaces/a/pods/b?fieldSelector=a%3Db").selectors, Selectors::default());
         assert!(!info("GET", "/apis/apps/v1").is_resource);
         assert!(!info("GET", "/healthz").is_resource);
         assert_eq!(info("GET", "/api/v1/nodes/n/proxy/logs/x/").rest, "logs/x/");

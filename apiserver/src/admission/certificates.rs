@@ -123,6 +123,7 @@ fn may(attributes: &Attributes<'_>, verb: &str, signer: &str) -> bool {
             namespace: "",
             name,
             path: "",
+            selectors: &authz::NO_SELECTORS,
         };
         server.authorization.decide(server, &question).is_allowed()
     })

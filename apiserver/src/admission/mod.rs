@@ -43,7 +43,7 @@ mod priority;
 pub mod request;
 mod resource_quota;
 mod runtime_class;
-mod service_account;
+pub mod service_account;
 mod storage_object_in_use_protection;
 mod taint_nodes_by_condition;
 mod tolerations;

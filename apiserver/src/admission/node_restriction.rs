@@ -323,6 +323,7 @@ async fn token(attributes: &Attributes<'_>, node: &str, request: &Value) -> Resu
         namespace: attributes.namespace,
         name: attributes.name,
         path: "",
+        selectors: &authz::NO_SELECTORS,
     };
     let server = attributes.server();
     if server.authorization.decide(server, &question).is_allowed() {

@@ -41,6 +41,7 @@ impl Plugin for OwnerReferencesPermissionEnforcement {
             namespace: attributes.namespace,
             name: attributes.name,
             path: "",
+            selectors: &authz::NO_SELECTORS,
         };
         let server = attributes.server();
         let ask = |question: &authz::Attributes<'_>| server.authorization.decide(server, question);

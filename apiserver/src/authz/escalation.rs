@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::rbac::Rule;
-use super::{Attributes, Decision};
+use super::{Attributes, Decision, NO_SELECTORS};
 use crate::authn::MASTERS;
 use crate::context::{Context, Target};
 use crate::object::{self, items, text};
@@ -86,6 +86,7 @@ fn is_allowed(context: &Context, verb: &str, resource: &str, name: &str, namespa
         namespace,
         name,
         path: "",
+        selectors: &NO_SELECTORS,
     };
     matches!(decide(&context.server, &question), Decision::Allow(_))
 }
@@ -124,8 +125,7 @@ fn confirm(context: &Context, namespace: &str, wanted: &[Rule]) -> std::result::
         shown.join("\n")
     );
     if !problems.is_empty() {
-        let all = if problems.len() == 1 { problems[0].clone() } else { format!("[{}]", problems.join(", ")) };
-        why.push_str(&format!("; resolution errors: [{all}]"));
+        why.push_str(&format!("; resolution errors: [{}]", super::aggregate(&problems)));
     }
     Err(why)
 }

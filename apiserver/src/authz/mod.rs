@@ -16,7 +16,10 @@ mod configuration;
 pub mod escalation;
 mod node;
 pub mod rbac;
+mod selectors;
 mod webhook;
+
+pub use selectors::{NO_SELECTORS, Selectors};
 
 /// A question for the authorizers.
 #[derive(Clone, Debug)]
@@ -33,6 +36,8 @@ pub struct Attributes<'a> {
     pub name: &'a str,
     /// The path of a request that is about no resource.
     pub path: &'a str,
+    /// What of many objects the request is about.
+    pub selectors: &'a Selectors,
 }
 
 impl<'a> Attributes<'a> {
@@ -48,6 +53,7 @@ impl<'a> Attributes<'a> {
             namespace: &info.namespace,
             name: &info.name,
             path: &info.path,
+            selectors: &info.selectors,
         }
     }
 
@@ -90,6 +96,20 @@ impl Decision {
         match self {
             Decision::Allow(reason) | Decision::Deny(reason) | Decision::NoOpinion(reason) => reason,
         }
+    }
+}
+
+/// Several problems as one, in upstream's form: each once, in brackets where there are more.
+pub fn aggregate(problems: &[String]) -> String {
+    let mut distinct: Vec<&str> = Vec::new();
+    for problem in problems {
+        if !distinct.contains(&problem.as_str()) {
+            distinct.push(problem);
+        }
+    }
+    match distinct.as_slice() {
+        [one] => (*one).to_owned(),
+        many => format!("[{}]", many.join(", ")),
     }
 }
 

@@ -53,20 +53,18 @@ impl Rule {
             return false;
         }
         if !attributes.is_resource {
-            return self.non_resource_urls.iter().any(|url| match url.strip_suffix('*') {
-                Some(prefix) => attributes.path.starts_with(prefix),
-                None => url == attributes.path,
+            return self.non_resource_urls.iter().any(|url| {
+                url == attributes.path || url.ends_with('*') && attributes.path.starts_with(url.trim_end_matches('*'))
             });
         }
         let resource = if attributes.subresource.is_empty() {
             has(&self.resources, attributes.resource)
         } else {
-            self.resources.iter().any(|item| {
-                item == "*"
-                    || item.split_once('/').is_some_and(|(resource, subresource)| {
-                        subresource == attributes.subresource && (resource == "*" || resource == attributes.resource)
-                    })
-            })
+            let whole = |item: &str, resource: &str| {
+                let rest = item.strip_prefix(resource).and_then(|rest| rest.strip_prefix('/'));
+                rest == Some(attributes.subresource)
+            };
+            self.resources.iter().any(|item| item == "*" || whole(item, "*") || whole(item, attributes.resource))
         };
         has(&self.api_groups, attributes.group)
             && resource
@@ -141,7 +139,7 @@ impl Rbac {
         match allowed {
             Some(because) => Decision::Allow(format!("RBAC: allowed by {because}")),
             None if missing.is_empty() => Decision::NoOpinion(String::new()),
-            None => Decision::NoOpinion(format!("RBAC: {}", missing.join(", "))),
+            None => Decision::NoOpinion(format!("RBAC: {}", super::aggregate(&missing))),
         }
     }
 
@@ -199,6 +197,9 @@ impl Rbac {
                         format!("{}/{}", stored.name(), stored.namespace())
                     };
                     let who = match subject.kind.as_str() {
+                        "ServiceAccount" if subject.namespace.is_empty() => {
+                            format!("{}/{}", subject.name, stored.namespace())
+                        }
                         "ServiceAccount" => format!("{}/{}", subject.name, subject.namespace),
                         _ => subject.name.clone(),
                     };
@@ -251,6 +252,7 @@ mod tests {
             namespace: "default",
             name,
             path: "",
+            selectors: &crate::authz::NO_SELECTORS,
         })
     }
 

@@ -157,12 +157,23 @@ fn spec(attributes: &Attributes<'_>, version: &str) -> Json {
             ("name", attributes.name),
         ];
         let given = parts.into_iter().filter(|(_, value)| !value.is_empty());
-        let given: serde_json::Map<String, Json> = given.map(|(name, value)| (name.to_owned(), value.into())).collect();
+        let mut given: serde_json::Map<String, Json> =
+            given.map(|(name, value)| (name.to_owned(), value.into())).collect();
+        given.extend(selectors(attributes));
         spec["resourceAttributes"] = given.into();
     } else {
         spec["nonResourceAttributes"] = json!({"path": attributes.path, "verb": attributes.verb});
     }
     spec
+}
+
+/// What of many objects the question is about, as far as a review can say it.
+fn selectors(attributes: &Attributes<'_>) -> impl Iterator<Item = (String, Json)> {
+    let selectors = attributes.selectors;
+    [("fieldSelector", selectors.field_requirements()), ("labelSelector", selectors.label_requirements())]
+        .into_iter()
+        .filter(|(_, requirements)| !requirements.is_empty())
+        .map(|(name, requirements)| (name.to_owned(), json!({"requirements": requirements})))
 }
 
 static ENV: LazyLock<Env> = LazyLock::new(|| {
@@ -242,6 +253,9 @@ impl Conditions {
                 "version": attributes.version, "resource": attributes.resource,
                 "subresource": attributes.subresource, "name": attributes.name,
             });
+            for (name, selector) in selectors(attributes) {
+                request["resourceAttributes"][name] = selector;
+            }
         } else {
             request["nonResourceAttributes"] = json!({"path": attributes.path, "verb": attributes.verb});
         }
@@ -265,6 +279,7 @@ impl Conditions {
 mod tests {
     use super::*;
     use crate::authn::User;
+    use crate::authz::{NO_SELECTORS, Selectors};
 
     fn attributes<'a>(user: &'a User, resource: &'a str) -> Attributes<'a> {
         Attributes {
@@ -278,6 +293,7 @@ mod tests {
             namespace: "default",
             name: "",
             path: "/healthz",
+            selectors: &NO_SELECTORS,
         }
     }
 
@@ -299,6 +315,8 @@ mod tests {
         assert_eq!(selected(&[secrets, has], ""), Ok(false));
         assert!(selected(&[secrets], "").is_err());
         assert_eq!(selected(&["request.user == 'ann' && 'dev' in request.groups"], "pods"), Ok(true));
+        let selecting = "has(request.resourceAttributes.fieldSelector)";
+        assert_eq!(selected(&[selecting], "pods"), Ok(false));
     }
 
     #[test]
@@ -312,6 +330,15 @@ mod tests {
         assert_eq!(
             spec(&attributes(&user, ""), "v1beta1"),
             json!({"user": "ann", "group": ["dev"], "nonResourceAttributes": {"path": "/healthz", "verb": "get"}})
+        );
+        let selectors = Selectors::of_texts("spec.nodeName=n", "a in (b),n>5");
+        assert_eq!(
+            spec(&Attributes { selectors: &selectors, ..attributes(&user, "pods") }, "v1")["resourceAttributes"],
+            json!({
+                "namespace": "default", "verb": "get", "version": "v1", "resource": "pods",
+                "fieldSelector": {"requirements": [{"key": "spec.nodeName", "operator": "In", "values": ["n"]}]},
+                "labelSelector": {"requirements": [{"key": "a", "operator": "In", "values": ["b"]}]},
+            })
         );
     }
 }

@@ -14,7 +14,7 @@ use crate::body::{Body, Expected, FieldValidation};
 use crate::context::{Context, Target};
 use crate::field::{ErrorList, Path};
 use crate::status::{GroupResource, Result, Status};
-use crate::{object, respond};
+use crate::{object, respond, verbs};
 
 /// The lifetime that pods ask for; such tokens are made to last a year, and warn after the hour (KEP-1205).
 const MOUNTED: i64 = 3607;
@@ -175,7 +175,9 @@ async fn bound(context: &Context, reference: &Value) -> Result<Bound> {
 
 pub async fn review(context: &Context, target: &Target, bytes: &Bytes) -> Result<Response<Body>> {
     let expected = Expected::of(target.resource(), &target.version);
-    let mut review = context.decode(bytes, &expected, FieldValidation::Warn, &mut context.warnings.lock())?;
+    let options = context.write_options()?;
+    let mut review = context.decode(bytes, &expected, options.field_validation, &mut context.warnings.lock())?;
+    verbs::track(context, target, None, &mut review, &options);
     let token = review["spec"]["token"].as_str().unwrap_or_default().to_owned();
     if token.is_empty() {
         return Err(Status::bad_request("token is required for TokenReview in authentication"));

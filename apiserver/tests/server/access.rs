@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::json;
 
 use crate::crud::discovered;
-use crate::support::{JSON, MERGE, Server};
+use crate::support::{JSON, MERGE, Server, names};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_nobody_is_refused_on_every_route_and_verb() {
@@ -183,4 +183,45 @@ async fn impersonation_is_for_those_who_may() {
     let message = nobody.with("impersonate-user", "admin").get("/version").await.refused(403, "Forbidden");
     assert!(message.contains("cannot impersonate resource \"users\""), "{message}");
     admin.with("impersonate-group", "devs").get("/version").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_reads_what_its_own_pods_need() {
+    let server = Server::start().await;
+    let admin = server.admin().await;
+    let core = "/api/v1/namespaces/default";
+    admin.post(&format!("{core}/serviceaccounts"), &json!({"metadata": {"name": "default"}})).await.created();
+    for (node, secret) in [("n1", "own"), ("n2", "other")] {
+        let pod = json!({"metadata": {"name": format!("on-{node}")}, "spec": {
+            "nodeName": node, "containers": [{"name": "a", "image": "i"}],
+            "volumes": [{"name": "v", "secret": {"secretName": secret}}],
+        }});
+        admin.post(&format!("{core}/secrets"), &json!({"metadata": {"name": secret}})).await.created();
+        admin.post(&format!("{core}/pods"), &pod).await.created();
+        // A read waits until the cache has it, by which a node is judged.
+        admin.get(&format!("{core}/pods/on-{node}")).await.ok();
+    }
+    let node = server.user("system:node:n1", &["system:nodes"]).await;
+    node.get(&format!("{core}/secrets/own")).await.ok();
+    node.get(&format!("{core}/pods/on-n1")).await.ok();
+    let listed = node.get("/api/v1/pods?fieldSelector=spec.nodeName%3Dn1").await.ok();
+    assert_eq!(names(&listed), ["on-n1"]);
+    let named = node.get(&format!("{core}/secrets?fieldSelector=metadata.name%3Down")).await.ok();
+    assert_eq!(names(&named), ["own"]);
+    for (path, why) in [
+        ("secrets/other", "no relationship found between node 'n1' and this object"),
+        ("secrets", "No Object name found"),
+        ("secrets?fieldSelector=metadata.name%3Dother", "no relationship found between node 'n1' and this object"),
+        ("pods/on-n2", "no relationship found between node 'n1' and this object"),
+        ("pods", "can only list/watch pods with spec.nodeName field selector"),
+        ("pods?fieldSelector=spec.nodeName%3Dn2", "can only list/watch pods with spec.nodeName field selector"),
+        ("pods?fieldSelector=spec.nodeName%21%3Dn1", "can only list/watch pods with spec.nodeName field selector"),
+    ] {
+        let refused = node.get(&format!("{core}/{path}")).await.refused(403, "Forbidden");
+        assert!(refused.ends_with(&format!(": {why}")), "{path}: {refused}");
+    }
+    let refused = node.get("/api/v1/nodes").await.refused(403, "Forbidden");
+    assert!(refused.ends_with("node 'n1' cannot read all nodes, only its own Node object"), "{refused}");
+    node.get("/api/v1/nodes/n1").await.refused(404, "NotFound");
+    node.get("/api/v1/nodes?fieldSelector=metadata.name%3Dn1").await.ok();
 }

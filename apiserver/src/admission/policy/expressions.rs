@@ -85,6 +85,7 @@ impl Authorizer for RequestAuthorizer {
                 &account
             }
         };
+        let selectors = authz::Selectors::of_texts(&asked.field_selector, &asked.label_selector);
         let decision = self.server.authorization.decide(
             &self.server,
             &authz::Attributes {
@@ -98,6 +99,7 @@ impl Authorizer for RequestAuthorizer {
                 namespace: &asked.namespace,
                 name: &asked.name,
                 path: asked.path.as_deref().unwrap_or_default(),
+                selectors: &selectors,
             },
         );
         Decision { allowed: decision.is_allowed(), reason: decision.reason().to_owned(), error: None }
