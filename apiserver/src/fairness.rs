@@ -188,7 +188,7 @@ fn list_shape(server: &Server, info: &RequestInfo, query: &Query) -> Option<List
     let (mut sampled, mut bytes) = (0, 0);
     for object in snapshot.list(&Scope::all(), None).take(SAMPLE) {
         sampled += 1;
-        bytes += object.json().map_or(0, |json| json.len());
+        bytes += object.json_len();
     }
     let limit = query.number("limit").ok().flatten().unwrap_or_default().max(0) as usize;
     let from_store = match query.get("resourceVersionMatch").unwrap_or_default() {

@@ -14,6 +14,7 @@ mod backend;
 mod body;
 mod bootstrap;
 mod chain;
+mod client_config;
 mod context;
 mod discovery;
 mod edge;

@@ -2,7 +2,6 @@
 //!
 //! An object that is answered as it is cached is not parsed: its bytes are written as they are.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use apiserver_schema::{json, protobuf, yaml};
@@ -36,6 +35,11 @@ pub mod forms {
     pub const JSON_FRAME: FormId = FormId(2);
     /// A watch frame of protobuf, in the storage version.
     pub const PROTOBUF_FRAME: FormId = FormId(3);
+
+    /// The JSON that a webhook made of a custom resource for a version, named by its place in the definition.
+    pub const fn converted(version: usize) -> FormId {
+        FormId(16 + version as u64)
+    }
 }
 
 /// What a route that answers objects can answer.
@@ -118,13 +122,16 @@ fn check_form(accepted: Accepted, target: &Target, is_list: bool) -> Result<()> 
         "" | "events" => "core",
         first => first,
     };
-    let kind = &resource.kind;
+    let ty = match target.custom() {
+        Some(_) => "unstructured.Unstructured".to_owned(),
+        None => format!("{package}.{}", resource.kind),
+    };
     match (list, is_list) {
         (true, false) => Err(Status::wrong_form(format!(
-            "you requested PartialObjectMetadataList, but the requested object is not a list (*{package}.{kind})"
+            "you requested PartialObjectMetadataList, but the requested object is not a list (*{ty})"
         ))),
         (false, true) => Err(Status::wrong_form(format!(
-            "you requested PartialObjectMetadata, but the requested object is a list (*{package}.{kind}List)"
+            "you requested PartialObjectMetadata, but the requested object is a list (*{ty}List)"
         ))),
         _ => Ok(()),
     }
@@ -271,11 +278,11 @@ pub fn pretty(json: &str) -> Vec<u8> {
 pub fn json_of(target: &Target, object: &Object) -> Result<Bytes> {
     let json = object.json().map_err(Status::internal)?;
     if target.is_storage_version() {
-        return Ok(json.clone());
+        return Ok(json);
     }
-    let mut tree: Value = serde_json::from_slice(json).map_err(Status::internal)?;
+    let mut tree: Value = serde_json::from_slice(&json).map_err(Status::internal)?;
     if let Some(custom) = target.custom() {
-        tree = custom.renamed(tree)?;
+        tree = custom.renamed(tree).map_err(Status::unclassified)?;
     }
     target.convert_from_storage(&mut tree);
     Ok(target.encoded(&tree).into())
@@ -283,7 +290,7 @@ pub fn json_of(target: &Target, object: &Object) -> Result<Bytes> {
 
 /// A cached object as a protobuf message without an envelope, in the storage version.
 pub fn message_of(target: &Target, object: &Object) -> Bytes {
-    object.json().map(|json| message(target, json)).unwrap_or_default()
+    object.json().map(|json| message(target, &json)).unwrap_or_default()
 }
 
 /// An object in canonical JSON as a message.
@@ -417,40 +424,34 @@ pub async fn list(
     objects: impl Iterator<Item = Arc<Object>> + Send + 'static,
     meta: ListMeta,
 ) -> Result<Response<Body>> {
-    if target.asks_webhook() {
-        let objects: Vec<Arc<Object>> = objects.collect();
-        let trees = target.converted(&context.server, &objects).await?;
-        return list_of(context, target, trees, &meta);
-    }
     let accepted = negotiate::accept(&context.headers, OBJECTS)?;
     check_form(accepted, target, true)?;
     let objects: Vec<Arc<Object>> = objects.collect();
     // A list that left out what cannot be read would tell controllers that it is gone.
-    if let Some(problem) = objects.iter().find_map(|object| object.json().err()) {
+    if let Some(problem) = objects.iter().find_map(|object| object.undecodable()) {
         return Err(Status::internal(problem));
     }
-    let objects = objects.into_iter();
     match (accepted.form, accepted.encoding) {
         (Form::Object, Encoding::Json) if !accepted.pretty && target.is_storage_version() => {
-            Ok(stream_json(target, objects, &meta))
+            Ok(stream_json(target, objects.into_iter(), &meta))
         }
-        (Form::Object, Encoding::Protobuf) => protobuf_list(target, objects, &meta),
+        (Form::Object, Encoding::Protobuf) => protobuf_list(target, objects.into_iter(), &meta),
         (form, _) => {
-            let objects: Vec<_> = objects.collect();
+            let items = if target.asks_webhook() {
+                target.converted(&context.server, &objects).await?
+            } else {
+                objects.iter().map(|object| json_of(target, object)).collect::<Result<Vec<_>>>()?
+            };
             let out = match form {
-                Form::Object => {
-                    let items = objects.iter().map(|object| json_of(target, object)).collect::<Result<Vec<_>>>()?;
-                    object_list(target, &meta, &items)
-                }
+                Form::Object => object_list(target, &meta, &items),
                 Form::Table { v1beta1 } => {
                     let include = IncludeObject::read(&context.query)?;
-                    let items = objects.iter().map(|object| json_of(target, object)).collect::<Result<Vec<_>>>()?;
                     Table::new(target.resource(), include, v1beta1).of_json(&items, &meta.json())?
                 }
                 Form::Metadata { v1beta1, .. } => {
-                    let items = objects
+                    let items = items
                         .iter()
-                        .map(|object| Ok(partial_metadata(&json_of(target, object)?, v1beta1, target)?.into()))
+                        .map(|item| Ok(partial_metadata(item, v1beta1, target)?.into()))
                         .collect::<Result<Vec<Bytes>>>()?;
                     if accepted.encoding == Encoding::Protobuf {
                         return metadata_list(&items, &meta, v1beta1);
@@ -466,33 +467,6 @@ pub async fn list(
             Ok(body::response(StatusCode::OK, accepted.content_type(), out))
         }
     }
-}
-
-/// Answers a list of trees in the request's version.
-pub fn list_of(context: &Context, target: &Target, trees: Vec<Value>, meta: &ListMeta) -> Result<Response<Body>> {
-    let accepted = negotiate::accept(&context.headers, OBJECTS)?;
-    check_form(accepted, target, true)?;
-    let items: Vec<Bytes> = trees.iter().map(|tree| target.encoded(tree).into()).collect();
-    if accepted.encoding == Encoding::Protobuf && accepted.form == Form::Object {
-        let messages = trees.iter().map(|tree| protobuf::message(&target.version.ty, tree).into()).collect();
-        return Ok(protobuf_messages(&target.api_version(), &list_kind(target), meta, messages));
-    }
-    let mut out = match accepted.form {
-        Form::Table { v1beta1 } => {
-            let include = IncludeObject::read(&context.query)?;
-            Table::new(target.resource(), include, v1beta1).of_list(&trees, &meta.json())
-        }
-        Form::Metadata { v1beta1, .. } => {
-            let items = items
-                .iter()
-                .map(|item| Ok(partial_metadata(item, v1beta1, target)?.into()))
-                .collect::<Result<Vec<Bytes>>>()?;
-            json_list(&head("PartialObjectMetadataList", meta_version(v1beta1), meta), "]}", &items, false)
-        }
-        Form::Object => object_list(target, meta, &items),
-    };
-    finish_text(accepted, &mut out)?;
-    Ok(body::response(StatusCode::OK, accepted.content_type(), out))
 }
 
 fn list_kind(target: &Target) -> String {
@@ -584,7 +558,7 @@ fn stream_json(
                     chunk.put_u8(b'{');
                     chunk.put_slice(rest);
                 }
-                None => chunk.put_slice(json),
+                None => chunk.put_slice(&json),
             }
             if chunk.len() >= CHUNK {
                 pending = Some(BytesMut::new());
@@ -689,7 +663,7 @@ impl Target {
     /// A stored object as rules see it: a custom resource in the request's version, others as they are.
     pub fn judged<'a>(&'a self, server: &'a Server, object: Value) -> BoxFuture<'a, Result<Value>> {
         match self.custom() {
-            Some(custom) => Box::pin(custom.to_own_version(server, object)),
+            Some(custom) => Box::pin(custom.to_own_version(server, object).map_err(Status::unclassified)),
             None => Box::pin(future::ready(Ok(object))),
         }
     }
@@ -699,25 +673,62 @@ impl Target {
         self.custom().is_some_and(|custom| custom.definition.webhook.is_some()) && !self.is_storage_version()
     }
 
-    /// Cached objects as JSON in the request's version, where a webhook must be asked for that.
-    pub fn converted<'a>(&'a self, server: &'a Server, objects: &[Arc<Object>]) -> BoxFuture<'a, Result<Vec<Value>>> {
-        let tree = |object: &Arc<Object>| {
-            let json = object.json().map_err(Status::internal)?;
-            serde_json::from_slice(json).map_err(Status::internal)
-        };
-        match (objects.iter().map(tree).collect::<Result<Vec<Value>>>(), self.custom()) {
-            (Ok(trees), Some(custom)) => Box::pin(custom.all_to_own_version(server, trees)),
-            (trees, _) => Box::pin(future::ready(trees)),
+    /// Cached objects as JSON in the request's version, where a webhook must be asked for that. What it once made of an
+    /// object is kept with the object.
+    pub fn converted<'a>(
+        &'a self,
+        server: &'a Server,
+        objects: &'a [Arc<Object>],
+    ) -> BoxFuture<'a, Result<Vec<Bytes>>> {
+        Box::pin(async move {
+            let Some(custom) = self.custom() else {
+                return objects.iter().map(|object| json_of(self, object)).collect();
+            };
+            let form = forms::converted(custom.version);
+            let mut converted: Vec<Option<Bytes>> = objects.iter().map(|object| object.made_form(form)).collect();
+            let missing: Vec<usize> = (0..objects.len()).filter(|place| converted[*place].is_none()).collect();
+            let trees = missing
+                .iter()
+                .map(|place| {
+                    let json = objects[*place].json().map_err(Status::internal)?;
+                    serde_json::from_slice(&json).map_err(Status::internal)
+                })
+                .collect::<Result<Vec<Value>>>()?;
+            let trees = custom.all_to_own_version(server, trees).await.map_err(Status::unclassified)?;
+            for (place, tree) in missing.into_iter().zip(trees) {
+                let json = Bytes::from(self.encoded(&tree));
+                converted[place] = Some(objects[place].form(form, |_| json));
+            }
+            Ok(converted.into_iter().flatten().collect())
+        })
+    }
+
+    /// What an object that fulfils the rules is stored as, where that is something else.
+    pub fn stored<'a>(&'a self, server: &'a Server, object: &Value) -> BoxFuture<'a, Result<Option<Value>>> {
+        match self.custom() {
+            Some(custom) if !self.is_storage_version() => {
+                let converted = custom.to_storage_version(server, object.clone());
+                Box::pin(converted.map_ok(Some).map_err(Status::unclassified))
+            }
+            _ => Box::pin(future::ready(Ok(None))),
         }
     }
 
-    /// An object that fulfils the rules as it is stored.
-    pub fn stored<'a>(&'a self, server: &'a Server, object: &'a Value) -> BoxFuture<'a, Result<Cow<'a, Value>>> {
-        match self.custom() {
-            Some(custom) if !self.is_storage_version() => {
-                Box::pin(custom.to_storage_version(server, object.clone()).map_ok(Cow::Owned))
-            }
-            _ => Box::pin(future::ready(Ok(Cow::Borrowed(object)))),
+    /// What a write answers. `stored` is what a custom resource was stored as where that is not what was asked for: what
+    /// reads back of it may be less.
+    pub fn read_back<'a>(
+        &'a self,
+        server: &'a Server,
+        object: Value,
+        stored: Option<Value>,
+        key: &str,
+        revision: i64,
+    ) -> BoxFuture<'a, Result<Value>> {
+        let converts = stored.is_some();
+        let written = self.objects().and_then(|objects| objects.written(key, stored.unwrap_or(object), revision));
+        match written {
+            Ok(written) if converts => self.judged(server, written),
+            written => Box::pin(future::ready(written)),
         }
     }
 

@@ -200,7 +200,7 @@ async fn resource(context: &Context, request: Request<Incoming>) -> Result<Respo
         context.server.metrics.requests.deprecated(info);
         context.warn("v1 ComponentStatus is deprecated in v1.19+");
         return match info.verb {
-            "list" => respond::list_of(context, &target, Vec::new(), &respond::ListMeta::default()),
+            "list" => respond::list(context, &target, std::iter::empty(), respond::ListMeta::default()).await,
             _ => {
                 let one = GroupResource { group: "", resource: "componentstatus" };
                 Err(Status::not_found(one, &info.name))

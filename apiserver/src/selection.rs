@@ -1,18 +1,29 @@
 //! Which objects of a resource a request is about: namespace, label selector, field selector.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use apiserver_watch_cache::{Filter, Object, Scope};
+use smol_str::SmolStr;
 
 use crate::context::{Context, Target};
-use crate::selector::{FieldSelector, LabelSelector};
+use crate::facts::{self, SelectableField};
+use crate::selector::{FieldSelector, FieldTerm, LabelSelector};
+use crate::server::Server;
 use crate::status::{Result, Status};
 
 /// A parsed selection, split into what the cache has an index for and what is checked object by object.
+#[derive(Clone)]
 pub struct Selection {
     pub scope: Scope,
     labels: Arc<LabelSelector>,
     fields: Arc<FieldSelector>,
+    /// What is asked of fields of a custom resource in another version than the cached one.
+    converted: Arc<FieldSelector>,
+    /// Those fields.
+    selectable: Arc<[SelectableField]>,
+    /// The keys of the objects whose converted forms have what is asked.
+    found: Option<Arc<HashSet<SmolStr>>>,
 }
 
 impl Selection {
@@ -32,6 +43,13 @@ impl Selection {
                 return Err(Status::bad_request(resource.hooks.unknown_field(&term.field)));
             }
         }
+        let mut renamed = renamed;
+        let mut converted = FieldSelector::default();
+        if target.custom().is_some() && !target.is_storage_version() {
+            let of_metadata = |term: &FieldTerm| term.field.starts_with("metadata.");
+            (renamed.0, converted.0) = renamed.0.into_iter().partition(of_metadata);
+        }
+        let selectable = if converted.is_empty() { Arc::default() } else { selectable.into() };
         let mut scope = Scope::all();
         let namespace = if resource.namespaced { context.info.namespace.as_str() } else { "" };
         if !namespace.is_empty() {
@@ -52,7 +70,30 @@ impl Selection {
                 scope = scope.label(requirement.key.as_str(), requirement.values[0].as_str());
             }
         }
-        Ok(Selection { scope, labels: Arc::new(labels), fields: Arc::new(renamed) })
+        let (labels, fields, converted) = (Arc::new(labels), Arc::new(renamed), Arc::new(converted));
+        Ok(Selection { scope, labels, fields, converted, selectable, found: None })
+    }
+
+    /// Whether objects must be converted to see what is selected.
+    pub fn converts(&self) -> bool {
+        !self.converted.is_empty()
+    }
+
+    /// The same without what only converted objects show.
+    pub fn candidates(&self) -> Selection {
+        Selection { converted: Arc::default(), found: None, ..self.clone() }
+    }
+
+    /// Converts the candidates, and notes those that are selected.
+    pub async fn convert(&mut self, server: &Server, target: &Target, objects: &[Arc<Object>]) -> Result<()> {
+        let mut found = HashSet::new();
+        for (object, json) in objects.iter().zip(target.converted(server, objects).await?) {
+            if has_fields(&self.converted, &self.selectable, &json) {
+                found.insert(object.key().clone());
+            }
+        }
+        self.found = Some(Arc::new(found));
+        Ok(())
     }
 
     /// The selector in the names of the storage version.
@@ -71,7 +112,7 @@ impl Selection {
 
     /// Whether everything in scope is selected.
     pub fn is_everything(&self) -> bool {
-        self.labels.is_empty() && self.fields.is_empty()
+        self.labels.is_empty() && self.fields.is_empty() && self.converted.is_empty()
     }
 
     /// What the cache cannot decide by its indexes.
@@ -79,9 +120,30 @@ impl Selection {
         if self.is_everything() {
             return None;
         }
-        let (labels, fields) = (Arc::clone(&self.labels), Arc::clone(&self.fields));
-        Some(Arc::new(move |object: &Object| matches(&labels, &fields, object)))
+        let (labels, fields, found) = (Arc::clone(&self.labels), Arc::clone(&self.fields), self.found.clone());
+        let (converted, selectable) = (Arc::clone(&self.converted), Arc::clone(&self.selectable));
+        Some(Arc::new(move |object: &Object| {
+            matches(&labels, &fields, object)
+                && match &found {
+                    Some(found) => found.contains(object.key()),
+                    // Without a webhook fields are where they were.
+                    None if !converted.is_empty() => {
+                        object.json().is_ok_and(|json| has_fields(&converted, &selectable, &json))
+                    }
+                    None => true,
+                }
+        }))
     }
+}
+
+/// Whether an object, given as JSON, has the fields that are asked for.
+fn has_fields(wanted: &FieldSelector, selectable: &[SelectableField], json: &[u8]) -> bool {
+    let Ok(found) = facts::read(json, selectable) else { return false };
+    wanted.0.iter().all(|term| {
+        let place = selectable.iter().position(|field| field.name == term.field.as_str());
+        let actual = place.and_then(|place| found.fields.get(place)).map(SmolStr::as_str).unwrap_or_default();
+        (actual == term.value) == term.equal
+    })
 }
 
 fn matches(labels: &LabelSelector, fields: &FieldSelector, object: &Object) -> bool {

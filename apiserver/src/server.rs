@@ -233,7 +233,7 @@ impl Server {
         let key = objects.key(namespace, name);
         if let Some(object) = objects.cache.get(&key) {
             let json = object.json().map_err(Status::internal)?;
-            return Ok(Some(facts::read(json, &[]).map_err(Status::internal)?.uid.to_string()));
+            return Ok(Some(facts::read(&json, &[]).map_err(Status::internal)?.uid.to_string()));
         }
         Ok(objects.read(&key).await?.map(|(object, _)| crate::object::meta(&object, "uid").to_owned()))
     }
@@ -256,7 +256,7 @@ impl Server {
         let snapshot = objects.cache.snapshot();
         Ok(snapshot
             .list(&apiserver_watch_cache::Scope::all(), None)
-            .filter_map(|object| object.json().ok().and_then(|json| serde_json::from_slice(json).ok()))
+            .filter_map(|object| object.json().ok().and_then(|json| serde_json::from_slice(&json).ok()))
             .collect())
     }
 
@@ -265,7 +265,7 @@ impl Server {
         let snapshot = self.objects(group, resource)?.cache.snapshot();
         Ok(snapshot
             .list(&apiserver_watch_cache::Scope::all().namespace(namespace), None)
-            .filter_map(|object| object.json().ok().and_then(|json| serde_json::from_slice(json).ok()))
+            .filter_map(|object| object.json().ok().and_then(|json| serde_json::from_slice(&json).ok()))
             .collect())
     }
 

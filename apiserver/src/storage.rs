@@ -220,7 +220,7 @@ impl ObjectStore {
     pub fn cached(&self, key: &str) -> Result<Option<(Value, Revision)>> {
         let Some(object) = self.cache.get(key) else { return Ok(None) };
         let json = object.json().map_err(|problem| Status::internal(problem.to_string()))?;
-        Ok(Some((serde_json::from_slice(json).map_err(Status::internal)?, object.revision())))
+        Ok(Some((serde_json::from_slice(&json).map_err(Status::internal)?, object.revision())))
     }
 }
 
@@ -403,6 +403,10 @@ impl Codec for Format {
             None => std::future::ready(()).boxed(),
             Some(keys) => keys.prepare(stored.iter().map(|stored| &stored.value)).boxed(),
         }
+    }
+
+    fn packs(&self) -> bool {
+        self.hooks.is_bulky()
     }
 
     fn decode(&self, stored: &KeyValue) -> std::result::Result<Decoded, DecodeError> {

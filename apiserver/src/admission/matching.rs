@@ -92,8 +92,7 @@ pub fn seen(rules: &[Rule], equivalent: bool, attributes: &Attributes<'_>) -> Op
     let storage = resource.storage.as_ref()?;
     let server = attributes.server();
     let installed = server.custom.installed(&resource.group, &resource.plural);
-    // What only a webhook can convert is seen in its own version alone.
-    let custom = installed.iter().filter(|custom| custom.definition.webhook.is_none()).flat_map(|custom| &custom.rows);
+    let custom = installed.iter().flat_map(|custom| &custom.rows);
     let same = server
         .all()
         .iter()
@@ -172,18 +171,47 @@ fn selects(selector: &LabelSelector, object: &Value) -> bool {
 }
 
 /// An object of a request in another version of its kind.
-pub fn convert(attributes: &Attributes<'_>, object: &Value, seen: &Seen) -> Value {
-    let mut object = object.clone();
+///
+/// # Errors
+/// A webhook that converts custom resources fails.
+pub async fn convert(attributes: &Attributes<'_>, object: &Value, seen: &Seen) -> std::result::Result<Value, String> {
     if !object.is_object() {
-        return object;
+        return Ok(object.clone());
     }
-    let (from, to) = (attributes.trees_api_version(), seen.api_version());
-    if from != to {
-        attributes.target.resource().hooks.convert(&mut object, &from, &to);
-    }
+    let to = seen.api_version();
+    let mut object = in_version(attributes, object.clone(), &attributes.trees_api_version(), &to).await?;
     object::set(&mut object, &["apiVersion"], to);
     object::set(&mut object, &["kind"], seen.kind.2.as_str());
-    object
+    Ok(object)
+}
+
+/// An object that was changed in the version in which it was shown, in the request's again.
+///
+/// # Errors
+/// As [`convert`].
+pub async fn convert_back(
+    attributes: &Attributes<'_>,
+    object: Value,
+    seen: &Seen,
+) -> std::result::Result<Value, String> {
+    in_version(attributes, object, &seen.api_version(), &attributes.trees_api_version()).await
+}
+
+async fn in_version(
+    attributes: &Attributes<'_>,
+    mut object: Value,
+    from: &str,
+    to: &str,
+) -> std::result::Result<Value, String> {
+    if from == to {
+        return Ok(object);
+    }
+    if let Some(custom) = attributes.target.custom() {
+        return custom.to_version(attributes.server(), object, to).await;
+    }
+    attributes.target.resource().hooks.convert(&mut object, from, to);
+    object::set(&mut object, &["apiVersion"], to);
+    Ok(object)
 }
 
 #[cfg(test)]

@@ -91,8 +91,8 @@ fn reload(server: &Server) -> Result<Vec<Arc<Remote>>> {
     for stored in server.objects(GROUP, PLURAL)?.cache.snapshot().list(&Scope::all(), None) {
         let json = stored.json().map_err(Status::internal)?;
         // Nearly all are about this server itself: they are not worth a tree.
-        if std::str::from_utf8(json).is_ok_and(|json| json.contains("\"service\":")) {
-            let tree = serde_json::from_slice(json).map_err(Status::internal)?;
+        if std::str::from_utf8(&json).is_ok_and(|json| json.contains("\"service\":")) {
+            let tree = serde_json::from_slice(&json).map_err(Status::internal)?;
             remotes.extend(Remote::read(&tree, stored.revision(), identity).map(Arc::new));
         }
     }

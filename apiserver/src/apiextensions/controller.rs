@@ -111,7 +111,7 @@ impl Controller {
                 if let Some(seen) = &mut seen {
                     seen.insert(object.name().clone());
                 }
-                let Some(crd) = object.json().ok().and_then(|json| serde_json::from_slice::<Value>(json).ok()) else {
+                let Some(crd) = object.json().ok().and_then(|json| serde_json::from_slice::<Value>(&json).ok()) else {
                     continue;
                 };
                 released |= self.sync(crd, &mut changes, &mut writes);

@@ -13,11 +13,12 @@ mod definition;
 mod hooks;
 mod json_path;
 mod names;
+#[cfg(test)]
+mod property_tests;
 pub mod rules;
 pub mod schema_conditions;
 mod store;
 mod table;
-mod webhook;
 
 pub use columns::PrinterColumn;
 pub use controller::{CLEANUP, run};

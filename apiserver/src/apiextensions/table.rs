@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use smol_str::SmolStr;
 
 use super::{CustomResource, Definition, LazyStore};
+use crate::client_config::Clients;
 use crate::context::{Served, Stored};
 use crate::resources::{Resource, Storage, Subresource, Verbs, Version, Written};
 
@@ -23,6 +24,8 @@ pub struct CustomResources {
     groups: ArcSwap<Groups>,
     /// The parts of all schemas.
     pub pool: Pool,
+    /// The connections to the webhooks that convert.
+    pub webhooks: Clients,
     /// The aggregated discovery document, and the generations of this table and of that of other servers which it shows.
     pub aggregated: Mutex<Option<((u64, u64), Bytes)>>,
 }

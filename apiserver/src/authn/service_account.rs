@@ -393,7 +393,7 @@ async fn find(
     let key = objects.key(namespace, &wanted.name);
     if let Some(cached) = objects.cache.get(&key)
         && let Ok(json) = cached.json()
-        && let Ok(facts) = facts::read(json, DELETED)
+        && let Ok(facts) = facts::read(&json, DELETED)
         && facts.uid == wanted.uid
     {
         return Ok(Some(Found { uid: facts.uid.to_string(), deleted: facts.fields[0].to_string() }));

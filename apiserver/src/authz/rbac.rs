@@ -229,7 +229,7 @@ fn parsed<T: for<'de> Deserialize<'de>>(
     {
         return Some(Arc::clone(value));
     }
-    let value: Arc<T> = Arc::new(serde_json::from_slice(object.json().ok()?).ok()?);
+    let value: Arc<T> = Arc::new(serde_json::from_slice(&object.json().ok()?).ok()?);
     known.insert(object.key().to_string(), (object.revision(), Arc::clone(&value)));
     Some(value)
 }

@@ -3,6 +3,7 @@
 //! What a request counts is resolved once per route and kept ([`requests`]); what can be read off the server is read
 //! when metrics are asked for ([`scraped`]).
 
+pub mod conversions;
 pub mod health;
 mod process;
 pub mod requests;
@@ -52,6 +53,7 @@ pub struct Metrics {
     /// Streams over WebSocket, by subresource and by who translates them.
     pub websocket_streams: IntCounterVec,
     pub webhooks: webhooks::Webhooks,
+    pub conversions: conversions::Conversions,
     pub audit: apiserver_audit::Metrics,
     pub encryption: apiserver_encryption::Metrics,
     pub fairness: apiserver_fairness::Metrics,
@@ -150,6 +152,7 @@ impl Metrics {
             stores: storage::Stores::new(&registry)?,
             health: health::Health::new()?,
             webhooks: webhooks::Webhooks::new(&registry)?,
+            conversions: conversions::Conversions::new(&registry)?,
             audit: apiserver_audit::Metrics::new(&registry)?,
             encryption: apiserver_encryption::Metrics::new(&registry, &identity::server_name())?,
             fairness: apiserver_fairness::Metrics::new(&registry)?,

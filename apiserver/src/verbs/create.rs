@@ -90,16 +90,18 @@ pub async fn create_object(
             if objects.read(&objects.key(&namespace, &name)).await?.is_some() {
                 return Err(taken(target, &name, has_prefix));
             }
-            // As it would read back.
-            let mut object = objects.written(&objects.key(&namespace, &name), object, 0)?;
+            let stored = target.stored(&context.server, &object).await?;
+            let key = objects.key(&namespace, &name);
+            let mut object = target.read_back(&context.server, object, stored, &key, 0).await?;
             object::set_meta(&mut object, "resourceVersion", None);
             target.convert_from_storage(&mut object);
             return Ok(object);
         }
         let stored = target.stored(&context.server, &object).await?;
-        match objects.create(&objects.key(&namespace, &name), &stored).await {
+        let key = objects.key(&namespace, &name);
+        match objects.create(&key, stored.as_ref().unwrap_or(&object)).await {
             Ok(Created::Done(revision)) => {
-                let mut object = objects.written(&objects.key(&namespace, &name), object, revision)?;
+                let mut object = target.read_back(&context.server, object, stored, &key, revision).await?;
                 object::set_meta(&mut object, "resourceVersion", Some(revision.to_string().into()));
                 target.convert_from_storage(&mut object);
                 return Ok(object);

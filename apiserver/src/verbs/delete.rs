@@ -249,7 +249,7 @@ pub async fn delete_object(
             }
             Marked::Pending(object) => {
                 let stored = target.stored(&context.server, object).await?;
-                objects.replace(&key, &stored, revision).await?
+                objects.replace(&key, stored.as_ref().unwrap_or(object), revision).await?
             }
             Marked::Now => objects.remove(&key, revision).await?,
         };
@@ -416,12 +416,10 @@ pub async fn delete_collection(context: &Context, target: &Target, bytes: &Bytes
         // Upstream's admission knows the objects of a collection by no name.
         match delete_object(context, target, found.namespace(), found.name(), &options, Some("")).await {
             // The answer shows what was selected, not what became of it.
-            Ok(Deleted::Done(_) | Deleted::Pending(_)) => {
-                deleted.push(serde_json::from_slice(&respond::json_of(target, &found)?).map_err(Status::internal)?);
-            }
+            Ok(Deleted::Done(_) | Deleted::Pending(_)) => deleted.push(found),
             Err(status) if status.code == StatusCode::NOT_FOUND => {}
             Err(status) => return Err(status),
         }
     }
-    respond::list_of(context, target, deleted, &found.meta)
+    respond::list(context, target, deleted.into_iter(), found.meta).await
 }

@@ -34,7 +34,7 @@ pub struct Found {
 
 /// Finds what the request's options name.
 pub async fn select(context: &Context, target: &Target) -> Result<Found> {
-    let selection = Selection::read(context, target)?;
+    let mut selection = Selection::read(context, target)?;
     let objects = target.objects()?;
     objects.ready().await?;
     let limit = context.query.number("limit")?.filter(|limit| *limit > 0).map(|limit| limit as usize);
@@ -74,6 +74,10 @@ pub async fn select(context: &Context, target: &Target) -> Result<Found> {
     };
     let revision = page.answer_revision.unwrap_or_else(|| contents.revision());
     let start = page.start.as_deref();
+    if selection.converts() {
+        let candidates: Vec<Arc<Object>> = contents.list(&selection.candidates(), start).collect();
+        selection.convert(&context.server, target, &candidates).await?;
+    }
     let found = contents.list(&selection, start);
     let Some(limit) = limit else {
         return Ok(Found { items: found, meta: ListMeta { revision, ..ListMeta::default() } });

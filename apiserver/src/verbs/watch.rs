@@ -36,6 +36,10 @@ pub async fn watch(context: &Context, target: &Target) -> Result<Response<Body>>
     let accepted =
         negotiate::accept(&context.headers, Offer { protobuf: true, forms: true, tables: true, watch: true })?;
     let selection = Selection::read(context, target)?;
+    if selection.converts() && target.asks_webhook() {
+        let why = "a watch in a version that a webhook converts cannot select by fields other than those of metadata";
+        return Err(Status::bad_request(why));
+    }
     let objects = target.objects()?;
     objects.ready().await?;
     let version = context.query.get("resourceVersion").unwrap_or_default();
@@ -227,7 +231,7 @@ impl Framer {
     fn initial(&mut self, object: &Arc<Object>) -> Option<Bytes> {
         match respond::frame_form(&self.target, self.accepted) {
             Some(form) if form == forms::JSON_FRAME => {
-                object.json().ok().map(|json| respond::frame(Encoding::Json, "ADDED", json))
+                object.json().ok().map(|json| respond::frame(Encoding::Json, "ADDED", &json))
             }
             Some(_) => Some(self.protobuf_frame("ADDED", object)),
             None => self.private("ADDED", object),
@@ -238,12 +242,12 @@ impl Framer {
         let Some(form) = respond::frame_form(&self.target, self.accepted) else {
             return self.private(event.kind().as_str(), event.object());
         };
-        if event.object().json().is_err() {
+        if event.object().undecodable().is_some() {
             return None;
         }
         Some(event.frame(form, |kind: EventKind, object: &Object| {
             if form == forms::JSON_FRAME {
-                let json = object.json().cloned().unwrap_or_default();
+                let json = object.json().unwrap_or_default();
                 respond::frame(Encoding::Json, kind.as_str(), &json)
             } else {
                 self.protobuf_frame(kind.as_str(), object)
@@ -284,8 +288,7 @@ impl Framer {
                     continue;
                 }
             };
-            if let Some(tree) = converted.next() {
-                let json = self.target.encoded(&tree).into();
+            if let Some(json) = converted.next() {
                 frames.extend(self.private_of(kind, json));
             }
         }

@@ -164,28 +164,41 @@ async fn attempt(
         allocation.revert(context).await;
         return Err(refused);
     }
+    let converted = match target.stored(&context.server, &object).await {
+        Ok(converted) => converted,
+        Err(failed) => {
+            allocation.revert(context).await;
+            return Err(failed);
+        }
+    };
     if options.dry_run {
         allocation.revert(context).await;
+        if converted.is_some() {
+            object = target.read_back(&context.server, object, converted, key, old_revision).await?;
+        }
         target.convert_from_storage(&mut object);
         return Ok(Attempt::Done(object));
     }
-    let stored = target.stored(&context.server, &object).await?;
+    let stored = converted.as_ref().unwrap_or(&object);
     // The last finalizer of an object being deleted is gone: the update is its end.
     let outcome = if is_finished(&object) {
         objects.remove(key, old_revision).await
-    } else if same(target, &stored, raw) {
-        match objects.standing(key, &stored, old_revision).await {
+    } else if same(target, stored, raw) {
+        match objects.standing(key, stored, old_revision).await {
             Ok(Standing::Same) => {
+                if converted.is_some() {
+                    object = target.read_back(&context.server, object, converted, key, old_revision).await?;
+                }
                 target.convert_from_storage(&mut object);
                 object::set_meta(&mut object, "resourceVersion", Some(old_revision.to_string().into()));
                 return Ok(Attempt::Done(object));
             }
-            Ok(Standing::OtherBytes) => objects.replace(key, &stored, old_revision).await,
+            Ok(Standing::OtherBytes) => objects.replace(key, stored, old_revision).await,
             Ok(Standing::Replaced(replaced)) => Ok(replaced),
             Err(failed) => Err(failed),
         }
     } else {
-        objects.replace(key, &stored, old_revision).await
+        objects.replace(key, stored, old_revision).await
     };
     match outcome {
         Ok(Replaced::Done(revision)) => {
@@ -195,7 +208,7 @@ async fn attempt(
             }
             // The end of an object is no version of it.
             let revision = if is_finished(&object) { old_revision } else { revision };
-            let mut object = objects.written(key, object, revision)?;
+            let mut object = target.read_back(&context.server, object, converted, key, revision).await?;
             object::set_meta(&mut object, "resourceVersion", Some(revision.to_string().into()));
             target.convert_from_storage(&mut object);
             Ok(Attempt::Done(object))

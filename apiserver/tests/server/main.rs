@@ -9,12 +9,14 @@ mod apply;
 mod audit;
 mod bodies;
 mod clients;
+mod conversions;
 mod crud;
 mod custom_resources;
 mod edge;
 mod encryption;
 mod fairness;
 mod forms;
+mod hook;
 mod identity;
 #[path = "../../encryption/tests/kms/plugin.rs"]
 mod kms_plugin;

@@ -11,12 +11,14 @@ fn map(name: &str, data: Value) -> Value {
     json!({"metadata": {"name": name, "labels": {"app": name}}, "data": data})
 }
 
-/// Adds a policy about config maps and its binding.
+/// Adds a policy, about config maps unless it says otherwise, and its binding.
 async fn policy(client: &Client, kind: &str, name: &str, spec: Value, binding: Value) {
     let mut spec = spec;
-    spec["matchConstraints"] = json!({"resourceRules": [
-        {"operations": ["CREATE", "UPDATE"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["configmaps"]},
-    ]});
+    if spec["matchConstraints"].is_null() {
+        spec["matchConstraints"] = json!({"resourceRules": [
+            {"operations": ["CREATE", "UPDATE"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["configmaps"]},
+        ]});
+    }
     let policy = json!({"metadata": {"name": name}, "spec": spec});
     client.post(&format!("{GROUP}/{kind}admissionpolicies"), &policy).await.created();
     let mut binding = binding;
@@ -136,4 +138,42 @@ async fn mutating_policies_apply_and_patch() {
     };
     assert_eq!(created["metadata"]["labels"], json!({"app": "a", "applied": "a", "a/b": "patched"}));
     assert_eq!(created["data"], json!({"x": "1"}));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mutation_in_another_version_is_refused() {
+    let server = Server::start().await;
+    let client = server.admin().await;
+    let rules = json!([{"operations": ["*"], "apiGroups": ["autoscaling"], "apiVersions": ["v1"], "resources": ["*"]}]);
+    policy(
+        &client,
+        "mutating",
+        "old",
+        json!({
+            "matchConstraints": {"matchPolicy": "Equivalent", "resourceRules": rules},
+            "reinvocationPolicy": "Never",
+            "mutations": [{
+                "patchType": "ApplyConfiguration",
+                "applyConfiguration": {"expression": "Object{metadata: Object.metadata{labels: {'seen': object.apiVersion}}}"},
+            }],
+        }),
+        json!({}),
+    )
+    .await;
+    let scaler = json!({
+        "metadata": {"name": "a"},
+        "spec": {"maxReplicas": 2, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "a"}},
+    });
+    let at =
+        |version: &str| format!("/apis/autoscaling/{version}/namespaces/default/horizontalpodautoscalers?dryRun=All");
+    loop {
+        let created = client.post(&at("v1"), &scaler).await.created();
+        if created["metadata"]["labels"]["seen"] == "autoscaling/v1" {
+            break;
+        }
+    }
+    assert_eq!(
+        client.post(&at("v2"), &scaler).await.refused(403, "Invalid"),
+        "policy 'old' with binding 'old-binding' denied request: converting (v1.HorizontalPodAutoscaler) to (v2.HorizontalPodAutoscaler): unknown conversion"
+    );
 }

@@ -1,89 +1,34 @@
 //! Admission webhooks over the wire: a server of this test's own answers the reviews.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
-
 use base64::Engine;
-use bytes::Bytes;
-use http::{Request, Response};
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
-use parking_lot::Mutex;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 
+use crate::hook::Hook;
 use crate::support::{Client, Server};
 
-/// A webhook server: what it was asked, and how it answers by path.
-struct Hook {
-    address: SocketAddr,
-    asked: Arc<Mutex<Vec<Value>>>,
-    connections: Arc<Mutex<usize>>,
+/// A webhook server that gives reviews the responses that `answer` makes of paths and requests.
+async fn reviewer(server: &Server, answer: fn(&str, &Value) -> Value) -> Hook {
+    let review = move |path: &str, review: &Value| {
+        let mut response = answer(path, &review["request"]);
+        response["uid"] = review["request"]["uid"].clone();
+        json!({"kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1", "response": response}).to_string()
+    };
+    Hook::start(server, review).await
 }
 
-impl Hook {
-    async fn start(server: &Server, answer: fn(&str, &Value) -> Value) -> Hook {
-        let (certificate, key) = server.files.certificate("hook", &[], &["127.0.0.1"]);
-        let config = rustls::ServerConfig::builder()
-            .with_no_client_auth()
-            .with_single_cert(
-                vec![CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()],
-                PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap(),
-            )
-            .unwrap();
-        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let (asked, connections) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(0)));
-        let hook = Hook { address, asked: Arc::clone(&asked), connections: Arc::clone(&connections) };
-        tokio::spawn(async move {
-            while let Ok((tcp, _)) = listener.accept().await {
-                let Ok(tls) = acceptor.accept(tcp).await else { continue };
-                *connections.lock() += 1;
-                let asked = Arc::clone(&asked);
-                let service = service_fn(move |request: Request<Incoming>| {
-                    let asked = Arc::clone(&asked);
-                    async move {
-                        let path = request.uri().path().to_owned();
-                        let body = request.into_body().collect().await.unwrap().to_bytes();
-                        let review: Value = serde_json::from_slice(&body).unwrap();
-                        let mut response = answer(&path, &review["request"]);
-                        response["uid"] = review["request"]["uid"].clone();
-                        asked.lock().push(review["request"].clone());
-                        let review = json!({
-                            "kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1", "response": response,
-                        });
-                        Ok::<_, std::convert::Infallible>(Response::new(Full::new(Bytes::from(review.to_string()))))
-                    }
-                });
-                tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(tls), service));
-            }
-        });
-        hook
+/// A webhook of a configuration, which is asked at this path about config maps.
+fn webhook(hook: &Hook, server: &Server, name: &str, path: &str, more: &Value) -> Value {
+    let mut webhook = json!({
+        "name": name,
+        "clientConfig": hook.client_config(server, path),
+        "rules": [{"operations": ["*"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["configmaps"]}],
+        "sideEffects": "None",
+        "admissionReviewVersions": ["v1"],
+    });
+    for (key, value) in more.as_object().into_iter().flatten() {
+        webhook[key] = value.clone();
     }
-
-    /// A webhook of a configuration, which is asked at this path about config maps.
-    fn webhook(&self, server: &Server, name: &str, path: &str, more: &Value) -> Value {
-        let authority = std::fs::read(server.files.path("ca.crt")).unwrap();
-        let mut webhook = json!({
-            "name": name,
-            "clientConfig": {
-                "url": format!("https://127.0.0.1:{}{path}", self.address.port()),
-                "caBundle": base64::engine::general_purpose::STANDARD.encode(authority),
-            },
-            "rules": [{"operations": ["*"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["configmaps"]}],
-            "sideEffects": "None",
-            "admissionReviewVersions": ["v1"],
-        });
-        for (key, value) in more.as_object().into_iter().flatten() {
-            webhook[key] = value.clone();
-        }
-        webhook
-    }
+    webhook
 }
 
 async fn configure(client: &Client, kind: &str, name: &str, webhooks: &[Value]) {
@@ -119,10 +64,10 @@ fn map(name: &str) -> Value {
 async fn mutating_webhooks_see_what_the_ones_before_changed() {
     let server = Server::start().await;
     let client = server.admin().await;
-    let hook = Hook::start(&server, answer).await;
+    let hook = reviewer(&server, answer).await;
     let webhooks = [
-        hook.webhook(&server, "first.example.com", "/first", &json!({"reinvocationPolicy": "IfNeeded"})),
-        hook.webhook(&server, "second.example.com", "/second", &json!({})),
+        webhook(&hook, &server, "first.example.com", "/first", &json!({"reinvocationPolicy": "IfNeeded"})),
+        webhook(&hook, &server, "second.example.com", "/second", &json!({})),
     ];
     configure(&client, "mutating", "m", &webhooks).await;
     // The cache hears of the configuration by its watch: from then on objects are changed.
@@ -150,7 +95,7 @@ async fn mutating_webhooks_see_what_the_ones_before_changed() {
 async fn validating_webhooks_refuse_warn_and_fail() {
     let server = Server::start().await;
     let client = server.admin().await;
-    let hook = Hook::start(&server, answer).await;
+    let hook = reviewer(&server, answer).await;
     let only = |app: &str| json!({"objectSelector": {"matchLabels": {"app": app}}});
     let with = |app: &str, more: Value| {
         let mut all = only(app);
@@ -159,17 +104,17 @@ async fn validating_webhooks_refuse_warn_and_fail() {
     };
     let unreachable = "https://127.0.0.1:1/";
     let dead = |name: &str, policy: &str| {
-        let mut webhook = hook.webhook(&server, name, "/", &with("dead", json!({"failurePolicy": policy})));
+        let mut webhook = webhook(&hook, &server, name, "/", &with("dead", json!({"failurePolicy": policy})));
         webhook["clientConfig"]["url"] = unreachable.into();
         webhook
     };
     let mut ignored = dead("ignored.example.com", "Ignore");
     ignored["objectSelector"] = json!({});
     let webhooks = [
-        hook.webhook(&server, "deny.example.com", "/deny", &only("deny")),
-        hook.webhook(&server, "warn.example.com", "/warn", &only("warn")),
-        hook.webhook(&server, "garbage.example.com", "/garbage", &only("garbage")),
-        hook.webhook(&server, "effects.example.com", "/ok", &with("effects", json!({"sideEffects": "Some"}))),
+        webhook(&hook, &server, "deny.example.com", "/deny", &only("deny")),
+        webhook(&hook, &server, "warn.example.com", "/warn", &only("warn")),
+        webhook(&hook, &server, "garbage.example.com", "/garbage", &only("garbage")),
+        webhook(&hook, &server, "effects.example.com", "/ok", &with("effects", json!({"sideEffects": "Some"}))),
         dead("dead.example.com", "Fail"),
         ignored,
     ];

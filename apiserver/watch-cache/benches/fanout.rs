@@ -144,7 +144,7 @@ async fn fan_out(
                     watcher.next_batch(&mut items, 256).await.expect("a quick watcher");
                     for item in items.drain(..) {
                         let WatchItem::Event(event) = item else { continue };
-                        bytes += event.frame(FormId(1), |_, object| object.json().cloned().unwrap_or_default()).len();
+                        bytes += event.frame(FormId(1), |_, object| object.json().unwrap_or_default()).len();
                         let at: usize = event.object().name()["pod-".len()..].parse().expect("a name of ours");
                         let now = u64::try_from(epoch.elapsed().as_nanos()).unwrap_or(0);
                         late.push(now.saturating_sub(written[at].load(Ordering::Relaxed)));

@@ -21,6 +21,11 @@ pub trait Codec: Send + Sync + 'static {
         Box::pin(std::future::ready(()))
     }
 
+    /// Whether objects are large and seldom read: then large ones are kept compressed.
+    fn packs(&self) -> bool {
+        false
+    }
+
     /// The same JSON with `metadata.resourceVersion` set to `revision`: a deleted object is reported in its last
     /// state with the revision of its deletion.
     fn restamp(&self, json: &Bytes, revision: Revision) -> Bytes {

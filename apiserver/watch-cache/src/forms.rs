@@ -58,6 +58,13 @@ impl Forms {
         }
         bytes
     }
+
+    /// The encoding, if it is there.
+    pub(crate) fn made(&self, form: FormId, variant: u8) -> Option<Bytes> {
+        let forms = self.made.get()?.forms.lock();
+        let (_, cell) = forms.iter().find(|(other, _)| *other == (form, variant))?;
+        cell.get().cloned()
+    }
 }
 
 /// The same bytes in a buffer of their own size: encoders grow theirs by doubling, and what is kept is kept long.
@@ -154,7 +161,9 @@ mod tests {
     #[test]
     fn made_once_per_name() {
         let forms = Forms::new(&Arc::new(FormBudget::new(1 << 20)));
+        assert_eq!(forms.made(FormId(1), 0), None);
         assert_eq!(forms.get(FormId(1), 0, || bytes(3)).len(), 3);
+        assert_eq!(forms.made(FormId(1), 0).map(|bytes| bytes.len()), Some(3));
         assert_eq!(forms.get(FormId(1), 0, || bytes(4)).len(), 3);
         assert_eq!(forms.get(FormId(1), 1, || bytes(5)).len(), 5);
         assert_eq!(forms.get(FormId(2), 0, || forms.get(FormId(1), 0, || bytes(9))).len(), 3);

@@ -15,6 +15,7 @@ mod freshness;
 mod log;
 mod mend;
 mod object;
+mod packed;
 mod relist;
 mod scope;
 mod snapshot;

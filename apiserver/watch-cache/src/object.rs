@@ -9,13 +9,14 @@ use smol_str::SmolStr;
 
 use crate::codec::{Codec, DecodeError, Decoded};
 use crate::forms::{FormBudget, FormId, Forms, without_slack};
+use crate::packed::Kept;
 
 /// One state of one object, as stored. States of one object whose labels and fields are equal share these.
 pub struct Object {
     meta: Arc<Meta>,
     create_revision: Revision,
     revision: Revision,
-    json: Result<Bytes, Box<Undecodable>>,
+    json: Result<Kept, Box<Undecodable>>,
     forms: Forms,
 }
 
@@ -56,8 +57,21 @@ impl Object {
     }
 
     /// Canonical JSON with `metadata.resourceVersion` in it, unless what is stored does not decode.
-    pub fn json(&self) -> Result<&Bytes, &Undecodable> {
-        self.json.as_ref().map_err(|undecodable| &**undecodable)
+    pub fn json(&self) -> Result<Bytes, &Undecodable> {
+        match &self.json {
+            Ok(kept) => Ok(kept.json()),
+            Err(undecodable) => Err(undecodable),
+        }
+    }
+
+    /// How long the JSON is; 0 where what is stored does not decode.
+    pub fn json_len(&self) -> usize {
+        self.json.as_ref().map_or(0, Kept::json_len)
+    }
+
+    /// Why what is stored does not decode.
+    pub fn undecodable(&self) -> Option<&Undecodable> {
+        self.json.as_ref().err().map(|undecodable| &**undecodable)
     }
 
     /// Whether what is stored may decode another time.
@@ -108,6 +122,11 @@ impl Object {
         self.forms.get(form, 0, || make(self))
     }
 
+    /// Another encoding, if it was made before and is kept.
+    pub fn made_form(&self, form: FormId) -> Option<Bytes> {
+        self.forms.made(form, 0)
+    }
+
     pub(crate) fn meta(&self) -> &Arc<Meta> {
         &self.meta
     }
@@ -127,7 +146,7 @@ impl Object {
             create_revision: self.create_revision,
             revision,
             json: match &self.json {
-                Ok(json) => Ok(codec.restamp(json, revision)),
+                Ok(kept) => Ok(Kept::new(codec.restamp(&kept.json(), revision), codec.packs())),
                 Err(undecodable) => Err(undecodable.clone()),
             },
             forms: Forms::new(budget),
@@ -151,6 +170,7 @@ pub(crate) struct Written {
     create_revision: Revision,
     pub(crate) revision: Revision,
     decoded: Result<Decoded, Box<Undecodable>>,
+    pack: bool,
 }
 
 impl Written {
@@ -165,7 +185,13 @@ impl Written {
             }
             Box::new(Undecodable { key: SmolStr::new(&stored.key), reason, value: stored.value })
         });
-        Written { key: stored.key, create_revision: stored.create_revision, revision: stored.mod_revision, decoded }
+        Written {
+            key: stored.key,
+            create_revision: stored.create_revision,
+            revision: stored.mod_revision,
+            decoded,
+            pack: codec.packs(),
+        }
     }
 
     /// Whether it may decode another time.
@@ -181,7 +207,8 @@ impl Written {
         };
         let (meta, json) = match self.decoded {
             Ok(Decoded { json, namespace, name, labels, fields }) => {
-                (Meta { key, namespace, name, labels, fields }, Ok(without_slack(json)))
+                let kept = Kept::new(without_slack(json), self.pack);
+                (Meta { key, namespace, name, labels, fields }, Ok(kept))
             }
             Err(undecodable) => {
                 // The key alone says where the object is: `<prefix>[<namespace>/]<name>`.

@@ -45,7 +45,7 @@ struct Flags {
     watchers: usize,
     #[arg(long, default_value_t = 50)]
     watch_connections: usize,
-    #[arg(long, default_value_t = 50)]
+    #[arg(long, default_value_t = 1_000)]
     crds: usize,
     #[arg(long, default_value_t = 4)]
     connections: usize,

@@ -70,7 +70,18 @@ impl<'a> Updater<'a> {
         if version == self.resource.api_version {
             return Ok(Cow::Borrowed(object));
         }
-        self.resource.versions.convert(object, version)
+        self.converted(object, version)
+    }
+
+    /// What a conversion gave. It may give fields of a custom resource that the other version does not have.
+    fn converted<'v>(&self, object: &'v Value, version: &str) -> Result<Cow<'v, Value>, String> {
+        let converted = self.resource.versions.convert(object, version)?;
+        if self.resource.custom
+            && let Some(schema) = self.resource.versions.schema(version)
+        {
+            typed::validate(Place::Type(&schema), &converted, true)?;
+        }
+        Ok(converted)
     }
 
     /// Brings sets up to the present schema and forgets managers of versions that are not served.
@@ -186,7 +197,7 @@ impl<'a> Updater<'a> {
         if same_version {
             return Ok(pruned);
         }
-        let back = self.resource.versions.convert(&pruned, self.resource.api_version);
+        let back = self.converted(&pruned, self.resource.api_version);
         back.map(Cow::into_owned).map_err(|cause| format!("failed to prune fields: {cause}"))
     }
 
@@ -206,7 +217,7 @@ impl<'a> Updater<'a> {
                 if other == version {
                     return Ok(object.clone());
                 }
-                self.resource.versions.convert(object, other).map(Cow::into_owned).map_err(failed)
+                self.converted(object, other).map(Cow::into_owned).map_err(failed)
             };
             let (merged, narrowed) = (convert(merged)?, convert(&pruned)?);
             let named = |set: &FieldSet| typed::with_named_fields(Some(place), set);
@@ -217,7 +228,7 @@ impl<'a> Updater<'a> {
             pruned = if other == version {
                 kept
             } else {
-                self.resource.versions.convert(&kept, version).map(Cow::into_owned).map_err(failed)?
+                self.converted(&kept, version).map(Cow::into_owned).map_err(failed)?
             };
         }
         Ok(pruned)

@@ -60,7 +60,7 @@ impl<T> Read<T> {
                 Some((_, item)) => item,
                 None => {
                     let json = stored.json().ok();
-                    let tree: Value = json.and_then(|json| serde_json::from_slice(json).ok()).unwrap_or_default();
+                    let tree: Value = json.and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default();
                     Arc::new((self.read)(&tree))
                 }
             };

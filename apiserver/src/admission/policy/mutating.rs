@@ -18,7 +18,7 @@ use super::constraints::Constraints;
 use super::expressions::{self, Evaluation, Expression, Input};
 use super::match_conditions::Conditions;
 use super::parameters::{self, ParamKind};
-use super::validating::namespace_of;
+use super::validating::{both_shown, namespace_of};
 use super::{Binding, Read, patch_types, variables};
 use crate::body::{self, Expected, FieldValidation};
 use crate::object::{self, items, text};
@@ -217,9 +217,31 @@ impl Invocation<'_> {
                     continue;
                 }
             };
+            if let Some(problem) = self.inconvertible(attributes) {
+                failed(&problem);
+                continue;
+            }
             run = Run { object: self.decoded(&ty, &changed)?, wrote: true };
         }
         Ok(Some(run))
+    }
+
+    /// Why a built-in object that was changed in another version than the request's cannot be had in that one: upstream
+    /// converts by way of an internal form, which there is not here.
+    fn inconvertible(&self, attributes: &Attributes<'_>) -> Option<String> {
+        let ((group, version, kind), own) = (&self.seen.kind, attributes.kind);
+        if attributes.target.custom().is_some() || (group.as_str(), version.as_str()) == (own.group, own.version) {
+            return None;
+        }
+        Some(if group == own.group {
+            format!("converting ({version}.{kind}) to ({}.{kind}): unknown conversion", own.version)
+        } else {
+            let scheme = "pkg/api/legacyscheme/scheme.go:30";
+            format!(
+                "{version}.{kind} is not suitable for converting to {:?} in scheme {scheme:?}",
+                crate::resources::api_version(own.group, own.version)
+            )
+        })
     }
 
     /// A patched object as if a client had sent it.
@@ -398,18 +420,22 @@ impl Plugin for MutatingPolicies {
                 if attributes.reinvocation.is_some_and(|reinvocation| !reinvocation.concerns(&key)) {
                     continue;
                 }
-                let shown = matching::convert(attributes, object, &invocation.seen);
-                let old = attributes.old.map(|old| matching::convert(attributes, old, &invocation.seen));
-                let Some(run) = invocation.run(&around, &shown, &old.unwrap_or_default(), &mut failures)? else {
-                    continue;
+                let (shown, old) = match both_shown(attributes, object, &invocation.seen).await {
+                    Ok(shown) => shown,
+                    Err(problem) => {
+                        failures.misconfigured(invocation.policy, None, &problem);
+                        continue;
+                    }
                 };
+                let Some(run) = invocation.run(&around, &shown, &old, &mut failures)? else { continue };
                 let differs = !object::same(&run.object, &shown);
                 wrote |= run.wrote;
                 if let Some(reinvocation) = attributes.reinvocation {
                     reinvocation.ran(&key, differs, invocation.policy.if_needed);
                 }
                 if differs {
-                    *object = webhook::converted_back(attributes, run.object, &invocation.seen);
+                    let back = matching::convert_back(attributes, run.object, &invocation.seen).await;
+                    *object = back.map_err(|why| Status::internal(format_args!("failed to convert object: {why}")))?;
                 }
             }
             if let (true, Some(reinvocation)) = (wrote, attributes.reinvocation) {

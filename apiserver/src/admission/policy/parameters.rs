@@ -105,13 +105,13 @@ fn selected(served: &Served, namespace: &str, selector: &LabelSelector) -> Vec<V
         .list(&Scope::all(), None)
         .filter(|stored| namespace.is_empty() || stored.namespace() == namespace)
         .filter(|stored| selector.matches(|key| stored.label(key).map(|value| value.as_str())))
-        .filter_map(|stored| stored.json().ok().and_then(|json| serde_json::from_slice(json).ok()))
+        .filter_map(|stored| stored.json().ok().and_then(|json| serde_json::from_slice(&json).ok()))
         .collect()
 }
 
 async fn in_version(server: &Server, served: &Served, mut found: Value, kind: &ParamKind) -> Result<Value, String> {
     if let Some(custom) = served.resource.hooks.custom() {
-        return custom.to_own_version(server, found).await.map_err(|status| status.message);
+        return custom.to_own_version(server, found).await;
     }
     if let Some(storage) = &served.resource.storage
         && *storage.api_version != *kind.api_version

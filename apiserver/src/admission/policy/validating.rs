@@ -271,8 +271,7 @@ impl ValidatingPolicies {
                 return Ok(());
             }
         };
-        let in_version = |tree: &Value| matching::convert(attributes, tree, seen);
-        let mut trees: Option<(Value, Value, Value, Value)> = None;
+        let mut trees: Option<((Value, Value), Value, Value)> = None;
         let authorizer = expressions::authorizer(attributes);
         let mut collected: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for binding in bindings.iter().copied() {
@@ -295,11 +294,18 @@ impl ValidatingPolicies {
                 }
             };
             if trees.is_none() {
+                let shown = match both_shown(attributes, object, seen).await {
+                    Ok(shown) => shown,
+                    Err(problem) => {
+                        let problem = format!("failed to convert object version: {problem}");
+                        self.misconfigured(policy, Some(binding), &problem, refusal);
+                        continue;
+                    }
+                };
                 let namespace = namespace_of(attributes).await?;
-                let old = attributes.old.map(in_version).unwrap_or_default();
-                trees = Some((in_version(object), old, super::super::request::of(attributes, seen), namespace));
+                trees = Some((shown, super::super::request::of(attributes, seen), namespace));
             }
-            let Some((object, old, request, namespace)) = &trees else { continue };
+            let Some(((object, old), request, namespace)) = &trees else { continue };
             for param in &params {
                 let input = Input {
                     object,
@@ -338,6 +344,20 @@ impl ValidatingPolicies {
             refusal.add(policy, binding, &format!("failed to configure {what}: {problem}"), "");
         }
     }
+}
+
+/// The object and the one before as a policy sees them.
+pub(super) async fn both_shown(
+    attributes: &Attributes<'_>,
+    object: &Value,
+    seen: &Seen,
+) -> std::result::Result<(Value, Value), String> {
+    // Upstream converts the old one first.
+    let old = match attributes.old {
+        Some(old) => matching::convert(attributes, old, seen).await?,
+        None => Value::Null,
+    };
+    Ok((matching::convert(attributes, object, seen).await?, old))
 }
 
 /// Does what a binding wants done about a denial.

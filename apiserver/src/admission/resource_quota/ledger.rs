@@ -45,7 +45,7 @@ impl Ledger {
                 }
                 _ => {
                     let json = cached.json().map_err(Status::internal)?;
-                    let tree = serde_json::from_slice(json).map_err(Status::internal)?;
+                    let tree = serde_json::from_slice(&json).map_err(Status::internal)?;
                     quotas.push(Quota::new(tree, cached.revision()));
                 }
             }

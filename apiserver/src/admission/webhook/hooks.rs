@@ -96,7 +96,7 @@ impl Hooks {
                 Some((_, hooks)) => hooks,
                 None => {
                     let tree: Value =
-                        stored.json().ok().and_then(|json| serde_json::from_slice(json).ok()).unwrap_or_default();
+                        stored.json().ok().and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default();
                     read(&tree)
                 }
             };

@@ -17,15 +17,14 @@ use serde_json::{Value, json};
 use super::matching::{self, Seen};
 use super::{Attributes, Plugin};
 use crate::body::{self, Expected, FieldValidation};
+use crate::client_config::Clients;
 use crate::object;
 use crate::resources::api_version;
 use crate::status::{Result, Status};
 
-mod client;
 mod hooks;
 mod review;
 
-use client::Clients;
 use hooks::{Hook, Hooks};
 use review::Verdict;
 
@@ -138,8 +137,8 @@ impl Webhooks {
         if hook.conditions.is_empty() {
             return Ok(Some(seen));
         }
-        let shown = matching::convert(attributes, object, &seen);
-        let old = attributes.old.map(|old| matching::convert(attributes, old, &seen)).unwrap_or_default();
+        let shown = matching::convert(attributes, object, &seen).await.map_err(Status::internal)?;
+        let old = shown_old(attributes, &seen).await?;
         match hook.conditions.hold_for_webhook(attributes, &seen, &shown, &old) {
             Ok(true) => Ok(Some(seen)),
             Ok(false) => Ok(None),
@@ -186,13 +185,13 @@ impl Webhooks {
             return Err(Refused::Internal(Status::bad_request(why)));
         }
         let failed = |why: String, code: u16| Refused::Failed { why, code };
-        let old = attributes.old.map(|old| matching::convert(attributes, old, seen)).unwrap_or_default();
+        let old = shown_old(attributes, seen).await.map_err(Refused::Internal)?;
         let (uid, request) = review::request(hook, seen, attributes, object, &old)
             .map_err(|why| failed(format!("could not create admission objects: {why}"), 400))?;
         let timeout = Duration::from_secs(hook.timeout_seconds);
         let answer = self
             .clients
-            .post(attributes.server(), hook, request.to_string().into(), timeout)
+            .post(attributes.server(), &hook.client, request.to_string().into(), timeout)
             .await
             .map_err(|failure| failed(format!("failed to call webhook: {}", failure.why), failure.code))?;
         let verdict = review::verdict(&answer, &uid, hook, self.mutating)
@@ -242,7 +241,7 @@ impl Webhooks {
             if round > 0 && !reinvocation.state.lock().again.contains(&hook.uid) {
                 continue;
             }
-            let shown = matching::convert(attributes, object, &seen);
+            let shown = matching::convert(attributes, object, &seen).await.map_err(Status::internal)?;
             let place = format!("round_{round}_index_{index}");
             let outcome = match self.ask(hook, &seen, attributes, &shown).await {
                 Ok(verdict) => self.patched(hook, &seen, attributes, &shown, &verdict, &place),
@@ -264,7 +263,10 @@ impl Webhooks {
                 }
             }
             match outcome {
-                Ok(Some(patched)) => *object = converted_back(attributes, patched, &seen),
+                Ok(Some(patched)) => {
+                    let back = matching::convert_back(attributes, patched, &seen).await;
+                    *object = back.map_err(Status::internal)?;
+                }
                 Ok(None) => {}
                 Err(refused) => self.settle(hook, refused, attributes, format!("failed-open.{MUTATION}{place}"))?,
             }
@@ -329,12 +331,12 @@ impl Webhooks {
         let mut asked = Vec::new();
         for hook in hooks {
             if let Some(seen) = self.wants(hook, attributes, object).await? {
-                asked.push((hook, seen));
+                let shown = matching::convert(attributes, object, &seen).await.map_err(Status::internal)?;
+                asked.push((hook, seen, shown));
             }
         }
-        let calls = asked.iter().enumerate().map(|(index, (hook, seen))| async move {
-            let shown = matching::convert(attributes, object, seen);
-            match self.ask(hook, seen, attributes, &shown).await {
+        let calls = asked.iter().enumerate().map(|(index, (hook, seen, shown))| async move {
+            match self.ask(hook, seen, attributes, shown).await {
                 Ok(_) => Ok(()),
                 Err(refused) => {
                     let open = format!("{VALIDATION_FAILED_OPEN}round_0_index_{index}");
@@ -346,14 +348,10 @@ impl Webhooks {
     }
 }
 
-/// An object that was changed in the version in which it was shown, in the request's again.
-pub fn converted_back(attributes: &Attributes<'_>, mut object: Value, seen: &Seen) -> Value {
-    let (from, to) = (seen.api_version(), attributes.trees_api_version());
-    if from != to {
-        attributes.target.resource().hooks.convert(&mut object, &from, &to);
-        object::set(&mut object, &["apiVersion"], to);
-    }
-    object
+/// The object before, as the hook sees it.
+async fn shown_old(attributes: &Attributes<'_>, seen: &Seen) -> Result<Value> {
+    let Some(old) = attributes.old else { return Ok(Value::Null) };
+    matching::convert(attributes, old, seen).await.map_err(Status::internal)
 }
 
 #[async_trait]

@@ -22,7 +22,7 @@ mod certificates;
 mod conditions;
 mod config;
 mod cron_schedule;
-mod custom_resource_definition;
+pub mod custom_resource_definition;
 pub mod custom_resource_definition_v1beta1;
 mod daemon_set;
 mod deployment;
@@ -79,6 +79,11 @@ pub trait Hooks: Send + Sync + 'static {
     /// What happens to an object at the first request to delete it, where that is not what happens to all; whether
     /// it did. `finalizers` are those that the object shall have by the request's propagation policy.
     fn begin_deletion(&self, _object: &mut Value, _finalizers: &[String]) -> bool {
+        false
+    }
+
+    /// Whether objects are large and seldom read, so that the cache keeps them compressed.
+    fn is_bulky(&self) -> bool {
         false
     }
 

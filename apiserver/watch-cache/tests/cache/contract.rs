@@ -81,7 +81,7 @@ impl Through {
 fn stored(object: &Object) -> KeyValue {
     KeyValue {
         key: object.key().to_string(),
-        value: object.json().unwrap().clone(),
+        value: object.json().unwrap(),
         create_revision: object.create_revision(),
         mod_revision: object.revision(),
     }

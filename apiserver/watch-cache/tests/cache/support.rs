@@ -53,7 +53,7 @@ pub fn key(place: &str) -> String {
 }
 
 pub fn resource_version(object: &Object) -> Revision {
-    let json: Value = serde_json::from_slice(object.json().unwrap()).unwrap();
+    let json: Value = serde_json::from_slice(&object.json().unwrap()).unwrap();
     json["metadata"]["resourceVersion"].as_str().unwrap().parse().unwrap()
 }
 

@@ -19,6 +19,10 @@ use crate::object::{self, items, text};
 pub struct CustomResourceDefinition;
 
 impl Hooks for CustomResourceDefinition {
+    fn is_bulky(&self) -> bool {
+        true
+    }
+
     /// A definition goes once its objects are gone.
     fn begin_deletion(&self, object: &mut Value, _finalizers: &[String]) -> bool {
         conditions::begin_deletion(object);

@@ -1,4 +1,4 @@
-//! Calls to webhooks: connections to services and URLs, kept for the next call.
+//! Calls to what a `WebhookClientConfig` names: connections to services and URLs, kept for the next call.
 //!
 //! Source: apiserver `pkg/util/webhook/client.go`, `pkg/util/proxy/proxy.go`.
 
@@ -8,6 +8,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use apiserver_schema::yaml;
 use base64::Engine;
 use http::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderValue, USER_AGENT};
 use http::{Method, Request, StatusCode, Uri};
@@ -23,13 +24,12 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use super::hooks::Hook;
 use crate::aggregation::{self, Service};
 use crate::object::text;
 use crate::server::Server;
 
-/// How much of an answer is read.
-const MAX_ANSWER: usize = 3 * 1024 * 1024;
+/// How much of an answer is read: a review has at most one object in it, or few.
+const MAX_ANSWER: usize = 32 * 1024 * 1024;
 /// Idle connections kept to one place.
 const MAX_IDLE: usize = 25;
 /// Places whose connections are kept.
@@ -40,11 +40,12 @@ const MAX_PLACES: usize = 200;
 pub struct Failure {
     pub why: String,
     pub code: u16,
+    pub is_timeout: bool,
 }
 
 impl Failure {
     fn new(why: impl Display) -> Failure {
-        Failure { why: why.to_string(), code: 503 }
+        Failure { why: why.to_string(), code: 503, is_timeout: false }
     }
 }
 
@@ -65,15 +66,28 @@ struct Place {
     idle: Mutex<Vec<SendRequest<Full<Bytes>>>>,
 }
 
+/// What a webhook answered.
+struct Answer {
+    code: StatusCode,
+    is_text: bool,
+    body: Bytes,
+}
+
 enum Target {
     Address { host: String, port: u16 },
     Service(Service),
 }
 
 impl Clients {
-    /// Sends a review and reads the answer.
-    pub async fn post(&self, server: &Server, hook: &Hook, body: Bytes, timeout: Duration) -> Result<Value, Failure> {
-        let place = self.place(hook)?;
+    /// Sends a review to where a `WebhookClientConfig` says, and reads the answer.
+    pub async fn post(
+        &self,
+        server: &Server,
+        client: &Value,
+        body: Bytes,
+        timeout: Duration,
+    ) -> Result<Value, Failure> {
+        let place = self.place(client)?;
         let scheme = if place.tls.is_some() { "https" } else { "http" };
         let query = format!("timeout={}s", timeout.as_secs());
         let separator = if place.path.contains('?') { '&' } else { '?' };
@@ -81,21 +95,20 @@ impl Clients {
         let url = format!("{scheme}://{}{path}", place.authority);
         let posted = |why: &dyn Display| Failure::new(format_args!("Post {url:?}: {why}"));
         match tokio::time::timeout(timeout, place.exchange(server, &path, body)).await {
-            Err(_) => Err(posted(&"context deadline exceeded")),
+            Err(_) => Err(Failure { is_timeout: true, ..posted(&"context deadline exceeded") }),
             Ok(Err(error)) => Err(posted(&error)),
-            Ok(Ok((code, answer))) if !code.is_success() => Err(not_ok(code, &answer)),
-            Ok(Ok((_, answer))) => serde_json::from_slice(&answer)
-                .map_err(|error| Failure::new(format_args!("couldn't get version/kind; json parse error: {error}"))),
+            Ok(Ok(answer)) if !answer.code.is_success() => Err(not_ok(&answer)),
+            Ok(Ok(answer)) => decoded(&answer.body).map_err(Failure::new),
         }
     }
 
-    fn place(&self, hook: &Hook) -> Result<Arc<Place>, Failure> {
-        let key = hook.client.to_string();
+    fn place(&self, client: &Value) -> Result<Arc<Place>, Failure> {
+        let key = client.to_string();
         let mut places = self.places.lock();
         if let Some(place) = places.get(&key) {
             return Ok(Arc::clone(place));
         }
-        let place = Arc::new(Place::new(hook)?);
+        let place = Arc::new(Place::new(client)?);
         if places.len() >= MAX_PLACES {
             places.clear();
         }
@@ -105,9 +118,12 @@ impl Clients {
 }
 
 impl Place {
-    fn new(hook: &Hook) -> Result<Place, Failure> {
-        let client = &hook.client;
-        let could_not = |why: &dyn Display| Failure { why: format!("could not get REST client: {why}"), code: 500 };
+    fn new(client: &Value) -> Result<Place, Failure> {
+        let could_not = |why: &dyn Display| Failure {
+            why: format!("could not get REST client: {why}"),
+            code: 500,
+            is_timeout: false,
+        };
         let tls = || -> Result<Arc<ClientConfig>, Failure> {
             let bundle = base64::engine::general_purpose::STANDARD
                 .decode(text(&client["caBundle"]))
@@ -148,7 +164,7 @@ impl Place {
         })
     }
 
-    async fn exchange(&self, server: &Server, path: &str, body: Bytes) -> Result<(StatusCode, Bytes), String> {
+    async fn exchange(&self, server: &Server, path: &str, body: Bytes) -> Result<Answer, String> {
         // A kept connection may have been closed meanwhile: then a new one is made.
         loop {
             let Some(mut sender) = self.idle.lock().pop() else { break };
@@ -186,14 +202,15 @@ impl Place {
         &self,
         sender: SendRequest<Full<Bytes>>,
         response: http::Response<hyper::body::Incoming>,
-    ) -> Result<(StatusCode, Bytes), String> {
+    ) -> Result<Answer, String> {
         let code = response.status();
+        let is_text = response.headers().get(CONTENT_TYPE).is_some_and(|ty| ty.as_bytes().starts_with(b"text/"));
         let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await.map_err(|error| error.to_string())?;
         let mut idle = self.idle.lock();
         if !sender.is_closed() && idle.len() < MAX_IDLE {
             idle.push(sender);
         }
-        Ok((code, body.to_bytes()))
+        Ok(Answer { code, is_text, body: body.to_bytes() })
     }
 
     async fn connect(&self, server: &Server) -> Result<SendRequest<Full<Bytes>>, String> {
@@ -265,19 +282,60 @@ fn untrusted(error: &io::Error) -> String {
     format!("tls: failed to verify certificate: {why}")
 }
 
+/// An answer, which may be YAML as everything that Go's client reads.
+fn decoded(answer: &[u8]) -> Result<Value, String> {
+    if answer.is_empty() {
+        return Err("0-length response with status code: 200 and content type: application/json".to_owned());
+    }
+    let unparsable = |why: &dyn Display| format!("couldn't get version/kind; json parse error: {why}");
+    let tree: Value =
+        serde_json::from_slice(answer).or_else(|error| yaml::to_value(answer).map_err(|_| unparsable(&error)))?;
+    let found = match &tree {
+        Value::Object(_) | Value::Null => return Ok(tree),
+        other => json_type(other),
+    };
+    let ty = r#"struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }"#;
+    Err(unparsable(&format_args!("json: cannot unmarshal {found} into Go value of type {ty}")))
+}
+
+/// What Go's decoder calls a JSON value that it cannot decode.
+pub fn json_type(value: &Value) -> &'static str {
+    match value {
+        Value::Object(_) => "object",
+        Value::Array(_) => "array",
+        Value::String(_) => "string",
+        Value::Number(_) => "number",
+        Value::Bool(_) => "bool",
+        Value::Null => "null",
+    }
+}
+
 /// An answer with a code that is no success, as client-go words it.
-fn not_ok(code: StatusCode, body: &[u8]) -> Failure {
-    let body = String::from_utf8_lossy(body);
-    let body = body.trim();
+fn not_ok(answer: &Answer) -> Failure {
+    let code = answer.code;
+    let text = String::from_utf8_lossy(&answer.body);
+    let body = if answer.is_text { text.trim() } else { "unknown" };
+    // A `Status` in the body says it better.
+    if let Ok(status) = decoded(&answer.body)
+        && status["kind"] == "Status"
+        && status["apiVersion"] == "v1"
+        && status["status"] == "Failure"
+    {
+        return Failure {
+            why: crate::object::text(&status["message"]).to_owned(),
+            code: code.as_u16(),
+            is_timeout: false,
+        };
+    }
     let why = match code.as_u16() {
         400 => "the server rejected our request for an unknown reason".to_owned(),
         401 => "the server has asked for the client to provide credentials".to_owned(),
-        403 if !body.is_empty() => body.to_owned(),
+        403 => body.to_owned(),
         404 => "the server could not find the requested resource".to_owned(),
         405 => "the server does not allow this method on the requested resource".to_owned(),
         503 => "the server is currently unable to handle the request".to_owned(),
         code if code >= 500 => format!("an error on the server ({body:?}) has prevented the request from succeeding"),
         code => format!("the server responded with the status code {code} but did not return more information"),
     };
-    Failure { why, code: code.as_u16() }
+    Failure { why, code: code.as_u16(), is_timeout: false }
 }
