@@ -154,7 +154,7 @@ async fn a_mutation_in_another_version_is_refused() {
             "reinvocationPolicy": "Never",
             "mutations": [{
                 "patchType": "ApplyConfiguration",
-                "applyConfiguration": {"expression": "Object{metadata: Object.metadata{labels: {'seen': object.apiVersion}}}"},
+                "applyConfiguration": {"expression": "Object{metadata: Object.metadata{labels: {'seen': object.spec.scaleTargetRef.kind}}}"},
             }],
         }),
         json!({}),
@@ -168,7 +168,7 @@ async fn a_mutation_in_another_version_is_refused() {
         |version: &str| format!("/apis/autoscaling/{version}/namespaces/default/horizontalpodautoscalers?dryRun=All");
     loop {
         let created = client.post(&at("v1"), &scaler).await.created();
-        if created["metadata"]["labels"]["seen"] == "autoscaling/v1" {
+        if created["metadata"]["labels"]["seen"] == "Deployment" {
             break;
         }
     }

@@ -116,7 +116,7 @@ impl Plugin for PodSecurity {
 
     async fn validate(&self, attributes: &Attributes<'_>, object: &Value) -> Result<()> {
         if attributes.is_of("", "namespaces") {
-            return self.namespace(attributes, object);
+            return self.namespace(attributes, object).await;
         }
         let note = |key: &str, value: String| attributes.context.annotate(format!("{PREFIX}{key}"), value);
         let enforce = attributes.is_of("", "pods");
@@ -211,7 +211,7 @@ fn is_significant(spec: &Value, old: &Value) -> bool {
 }
 
 impl PodSecurity {
-    fn namespace(&self, attributes: &Attributes<'_>, object: &Value) -> Result<()> {
+    async fn namespace(&self, attributes: &Attributes<'_>, object: &Value) -> Result<()> {
         let labels = &object["metadata"]["labels"];
         let (policy, errors) = Policy::of_labels(labels, self.defaults);
         let invalid = |errors: &ErrorList| Status::invalid("", "Namespace", attributes.name, errors);
@@ -241,7 +241,7 @@ impl PodSecurity {
             self.warn_exempt(attributes, name, &policy, labels);
             return Ok(());
         }
-        for warning in self.existing_pods(attributes, name, new)? {
+        for warning in self.existing_pods(attributes, name, new).await? {
             attributes.context.warn(warning);
         }
         Ok(())
@@ -268,12 +268,14 @@ impl PodSecurity {
     }
 
     /// What is wrong with the pods that are there already, in the words of a warning each.
-    fn existing_pods(
+    async fn existing_pods(
         &self,
         attributes: &Attributes<'_>,
         namespace: &str,
         enforce: LevelVersion,
     ) -> Result<Vec<String>> {
+        // Labels become stricter seldom: it is worth waiting for pods that were made just now.
+        attributes.server().objects("", "pods")?.consistent().await?;
         let pods = attributes.server().list_cached_in("", "pods", namespace)?;
         let exempt =
             |pod: &Value| self.runtime_classes.iter().any(|class| pod["spec"]["runtimeClassName"] == class.as_str());

@@ -53,7 +53,7 @@ fn of_object(server: &Server, group: &str, resource: &str, namespace: &str, name
 
 fn read(server: &Server, group: &str, resource: &str, namespace: &str, name: &str) -> Option<Value> {
     let object = of_object(server, group, resource, namespace, name)?;
-    serde_json::from_slice(object.json().ok()?).ok()
+    serde_json::from_slice(&object.json().ok()?).ok()
 }
 
 /// The pods bound to a node, in one namespace. Those that the node itself has made up give it nothing.
@@ -67,7 +67,7 @@ fn pods(server: &Server, node: &str, namespace: &str) -> Vec<Value> {
 fn pods_in(server: &Server, scope: Scope) -> Vec<Value> {
     let Ok(pods) = server.objects("", "pods") else { return Vec::new() };
     let snapshot = pods.cache.snapshot();
-    let trees = snapshot.list(&scope, None).filter_map(|pod| serde_json::from_slice(pod.json().ok()?).ok());
+    let trees = snapshot.list(&scope, None).filter_map(|pod| serde_json::from_slice(&pod.json().ok()?).ok());
     trees.filter(|pod| !is_mirror(pod)).collect()
 }
 
