@@ -9,6 +9,10 @@ use crate::supervisor::Process;
 
 use super::storage::Backend;
 
+/// When the node counts as short of something. The kubelet's own shares of the disk (10 and 15 %) are for machines that
+/// pods have to themselves: here they would stop all pods on a workstation with 20 GiB free.
+const EVICTION_HARD: &str = "memory.available<100Mi,nodefs.available<1Gi,nodefs.inodesFree<1%,imagefs.available<1Gi";
+
 /// What the command lines are made of.
 pub struct Cluster<'a> {
     /// This executable.
@@ -172,6 +176,7 @@ impl Cluster<'_> {
                 "--network-plugin-config=bridge".into(),
                 flag("cni-conf-dir", self.data.join("cni")),
                 "--fail-swap-on=false".into(),
+                format!("--eviction-hard={EVICTION_HARD}").into(),
             ],
         )
     }

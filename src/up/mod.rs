@@ -230,10 +230,13 @@ async fn start(flags: &Flags, cluster: &Cluster<'_>, supervisor: &mut Supervisor
     supervisor.start(cluster.node_agent())?;
     supervisor.start(cluster.proxy())?;
     supervisor.start(cluster.dns())?;
-    node_ready(&client, cluster.node, deadline)
+    let short_of = node_ready(&client, cluster.node, deadline)
         .await
         .with_context(|| format!("see {}", cluster.data.join("logs/node-agent.log").display()))?;
     progress.step(&format!("node {} ready", cluster.node));
+    for condition in short_of {
+        progress.say(&format!("no pod can start on node {}: it has {condition}", cluster.node));
+    }
     dns_ready(cluster, deadline)
         .await
         .with_context(|| format!("see {}", cluster.data.join("logs/dns.log").display()))?;
@@ -261,14 +264,16 @@ async fn api_ready(client: &Client, deadline: Instant) -> Result<()> {
     }
 }
 
-async fn node_ready(client: &Client, name: &str, deadline: Instant) -> Result<()> {
+/// Waits for the node and names what it runs out of: its conditions `MemoryPressure`, `DiskPressure`, `PIDPressure`.
+async fn node_ready(client: &Client, name: &str, deadline: Instant) -> Result<Vec<String>> {
     let nodes: Api<Node> = Api::all(client.clone());
     loop {
         let node = nodes.get_opt(name).await.unwrap_or_default();
         let conditions = node.and_then(|node| node.status?.conditions).unwrap_or_default();
         let ready = conditions.iter().find(|condition| condition.type_ == "Ready");
         if ready.is_some_and(|condition| condition.status == "True") {
-            return Ok(());
+            let pressing = conditions.iter().filter(|condition| condition.status == "True" && condition.type_ != "Ready");
+            return Ok(pressing.map(|condition| condition.type_.clone()).collect());
         }
         if Instant::now() > deadline {
             let why = ready

@@ -38,6 +38,8 @@ fn node_ready(context: &Context) -> Result<()> {
     for resource in ["cpu", "memory", "pods", "ephemeral-storage"] {
         anyhow::ensure!(node["status"]["allocatable"][resource].is_string(), "the node has no allocatable {resource}");
     }
+    let taints = &node["spec"]["taints"];
+    anyhow::ensure!(taints.is_null(), "no pod can start on a tainted node: {taints}");
     contains(&context.run(&["describe", "node", node["metadata"]["name"].as_str().unwrap_or_default()])?, "Allocatable")
 }
 

@@ -37,12 +37,7 @@ pub fn capacity(root_dir: &Path) -> Capacity {
 /// Compares what is available with the eviction thresholds.
 pub fn pressure(root_dir: &Path, thresholds: &BTreeMap<String, String>) -> Pressure {
     let below = |signal: &str, available: i64, total: i64| {
-        let Some(threshold) = thresholds.get(signal) else { return false };
-        let limit = match threshold.strip_suffix('%').and_then(|percent| percent.parse::<f64>().ok()) {
-            Some(percent) => (total as f64 * percent / 100.0) as i64,
-            None => crate::quantity::integer(threshold).unwrap_or(0),
-        };
-        total > 0 && available < limit
+        thresholds.get(signal).is_some_and(|threshold| total > 0 && available < amount(threshold, total))
     };
     let memory = below("memory.available", meminfo("MemAvailable"), meminfo("MemTotal"));
     let disk = rustix::fs::statvfs(root_dir).is_ok_and(|fs| {
@@ -56,6 +51,14 @@ pub fn pressure(root_dir: &Path, thresholds: &BTreeMap<String, String>) -> Press
     let pid_max: i64 = read("/proc/sys/kernel/pid_max").parse().unwrap_or(0);
     let running: i64 = read("/proc/loadavg").split(['/', ' ']).nth(4).and_then(|count| count.parse().ok()).unwrap_or(0);
     Pressure { memory, disk, pid: below("pid.available", pid_max - running, pid_max) }
+}
+
+/// An eviction threshold as a number: a quantity, or a percentage of `total`.
+pub fn amount(threshold: &str, total: i64) -> i64 {
+    match threshold.strip_suffix('%').and_then(|percent| percent.parse::<f64>().ok()) {
+        Some(percent) => (total as f64 * percent / 100.0) as i64,
+        None => crate::quantity::integer(threshold).unwrap_or(0),
+    }
 }
 
 /// A line of /proc/meminfo in bytes.

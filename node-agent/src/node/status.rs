@@ -68,11 +68,7 @@ impl NodeStatus {
                 .sum()
         };
         let evicted = |signal: &str, total: i64| -> i128 {
-            let Some(threshold) = config.eviction_hard.get(signal) else { return 0 };
-            match threshold.strip_suffix('%').and_then(|percent| percent.parse::<f64>().ok()) {
-                Some(percent) => (total as f64 * percent / 100.0) as i128,
-                None => quantity::milli(threshold).unwrap_or(0) / 1000,
-            }
+            config.eviction_hard.get(signal).map_or(0, |threshold| machine::amount(threshold, total).into())
         };
         let cpu = (i128::from(self.capacity.cpus) * 1000 - reserved("cpu")).max(0);
         let memory = i128::from(self.capacity.memory)
