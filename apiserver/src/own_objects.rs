@@ -28,7 +28,7 @@ pub async fn create(
     let key = objects.key(object::meta(wanted, "namespace"), object::meta(wanted, "name"));
     let mut wanted = wanted.clone();
     if let Some(served) = server.served(group, resource) {
-        own(server, &served.resource, None, &mut wanted, manager);
+        own(server, &served.resource, "", None, &mut wanted, manager);
     }
     if let Value::Object(parts) = completed {
         for (part, fields) in parts {
@@ -178,21 +178,35 @@ pub async fn warn(server: &Server, warning: Warning<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Notes in `managedFields` that what is new or changed in an object is a manager's.
-pub fn own(server: &Server, resource: &Resource, old: Option<&Value>, object: &mut Value, manager: &str) {
+/// Notes in `managedFields` that what is new or changed in an object, through a subresource or none, is a manager's.
+pub fn own(
+    server: &Server,
+    resource: &Resource,
+    subresource: &str,
+    old: Option<&Value>,
+    object: &mut Value,
+    manager: &str,
+) {
     let api_version = object["apiVersion"].as_str().unwrap_or_default().to_owned();
     let (_, version) = split_api_version(&api_version);
     let Some(version) = resource.version(version) else { return };
-    let ownership = Ownership::new(server, resource, &api_version, "");
+    let ownership = Ownership::new(server, resource, &api_version, subresource);
     let of = server_side::Resource {
         schema: &version.ty,
         api_version: &api_version,
         kind: &resource.kind,
-        subresource: "",
+        subresource,
         custom: false,
         versions: &ownership,
     };
     let time = object::now();
     let writer = server_side::Writer { manager, time: time.as_str().unwrap_or_default() };
     server_side::update(&of, old, object, writer);
+}
+
+/// Notes that what is new or changed in a status is this server's.
+pub fn own_status(server: &Server, (group, resource): (&str, &str), old: &Value, object: &mut Value) {
+    if let Some(served) = server.served(group, resource) {
+        own(server, &served.resource, "status", Some(old), object, MANAGER);
+    }
 }

@@ -272,7 +272,8 @@ async fn node_ready(client: &Client, name: &str, deadline: Instant) -> Result<Ve
         let conditions = node.and_then(|node| node.status?.conditions).unwrap_or_default();
         let ready = conditions.iter().find(|condition| condition.type_ == "Ready");
         if ready.is_some_and(|condition| condition.status == "True") {
-            let pressing = conditions.iter().filter(|condition| condition.status == "True" && condition.type_ != "Ready");
+            let pressing =
+                conditions.iter().filter(|condition| condition.status == "True" && condition.type_ != "Ready");
             return Ok(pressing.map(|condition| condition.type_.clone()).collect());
         }
         if Instant::now() > deadline {

@@ -5,7 +5,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use apiserver_apply::server_side::{self, OneVersion, Writer};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use serde_json::{Value, json};
@@ -13,6 +12,7 @@ use serde_json::{Value, json};
 use super::remote::{Remote, available};
 use super::{GROUP, PLURAL, client, resolve};
 use crate::object::{self, items, text};
+use crate::own_objects::own_status;
 use crate::server::Server;
 use crate::status::Result;
 use crate::storage::Replaced;
@@ -140,27 +140,11 @@ async fn write(server: &Server, name: &str, verdict: &Verdict) -> Result<()> {
             None => conditions.push(condition),
         }
         object::set(&mut new, &["status", "conditions"], conditions);
-        note_owner(server, &old, &mut new);
+        own_status(server, (GROUP, PLURAL), &old, &mut new);
         current = match objects.replace(&key, &new, revision).await? {
             Replaced::Changed(object, revision) => Some((object, revision)),
             Replaced::Done(_) | Replaced::Gone => None,
         };
     }
     Ok(())
-}
-
-/// Notes the server itself as the owner of the condition.
-fn note_owner(server: &Server, old: &Value, new: &mut Value) {
-    let Some(served) = server.served(GROUP, PLURAL) else { return };
-    let resource = server_side::Resource {
-        schema: &served.resource.versions[0].ty,
-        api_version: "apiregistration.k8s.io/v1",
-        kind: "APIService",
-        subresource: "status",
-        custom: false,
-        versions: &OneVersion,
-    };
-    let time = object::now();
-    let writer = Writer { manager: "kube-apiserver", time: text(&time) };
-    server_side::update(&resource, Some(old), new, writer);
 }

@@ -9,7 +9,6 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use apiserver_apply::server_side::{self, OneVersion, Writer};
 use apiserver_watch_cache::{EventKind, From, Scope, WatchItem, WatchOptions};
 use parking_lot::Mutex;
 use serde_json::Value;
@@ -22,6 +21,7 @@ use super::{Definition, GROUP, Installed, LazyStore, PLURAL};
 use crate::authn::User;
 use crate::context::{Context, Target};
 use crate::object::{self, meta, text};
+use crate::own_objects::own_status;
 use crate::request::{Query, RequestInfo};
 use crate::server::Server;
 use crate::status::Result;
@@ -215,7 +215,7 @@ async fn write(server: &Server, old: Value, mut new: Value) {
         let objects = server.objects(GROUP, PLURAL)?;
         let key = objects.key("", meta(&old, "name"));
         let revision = meta(&old, "resourceVersion").parse().unwrap_or_default();
-        note_owner(server, &old, &mut new)?;
+        own_status(server, (GROUP, PLURAL), &old, &mut new);
         if object::is_terminating(&new) && object::finalizers(&new).is_empty() {
             return objects.remove(&key, revision).await;
         }
@@ -224,23 +224,6 @@ async fn write(server: &Server, old: Value, mut new: Value) {
     if let Err(status) = outcome.await {
         tracing::warn!(name = meta(&old, "name"), error = status.message, "a status could not be written");
     }
-}
-
-/// Notes the server itself as the owner of what it changed in a status.
-fn note_owner(server: &Server, old: &Value, new: &mut Value) -> Result<()> {
-    let Some(served) = server.served(GROUP, PLURAL) else { return Ok(()) };
-    let resource = server_side::Resource {
-        schema: &served.resource.versions[0].ty,
-        api_version: "apiextensions.k8s.io/v1",
-        kind: "CustomResourceDefinition",
-        subresource: "status",
-        custom: false,
-        versions: &OneVersion,
-    };
-    let time = object::now();
-    let writer = Writer { manager: "kube-apiserver", time: text(&time) };
-    server_side::update(&resource, Some(old), new, writer);
-    Ok(())
 }
 
 /// One try to delete what is left of a definition; whether it is done.
@@ -258,7 +241,7 @@ async fn finalize(server: &Arc<Server>, name: &str) -> Result<bool> {
         let message = "CustomResource deletion is in progress";
         if !conditions::says(&crd, "Terminating", "True", "InstanceDeletionInProgress", message) {
             conditions::set(&mut crd, "Terminating", "True", "InstanceDeletionInProgress", message);
-            note_owner(server, &old, &mut crd)?;
+            own_status(server, (GROUP, PLURAL), &old, &mut crd);
             objects.replace(&key, &crd, revision).await?;
             return Ok(false);
         }
@@ -276,7 +259,7 @@ async fn finalize(server: &Arc<Server>, name: &str) -> Result<bool> {
         objects.remove(&key, revision).await?
     } else {
         object::set_meta(&mut crd, "finalizers", Some(left.into()));
-        note_owner(server, &old, &mut crd)?;
+        own_status(server, (GROUP, PLURAL), &old, &mut crd);
         objects.replace(&key, &crd, revision).await?
     };
     Ok(matches!(outcome, Replaced::Done(_) | Replaced::Gone))

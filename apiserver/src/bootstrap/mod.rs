@@ -270,7 +270,7 @@ async fn reconcile(server: &Server, group: &str, resource: &str, wanted: Value, 
             return false;
         }
         if let Some(served) = server.served(group, resource) {
-            own(server, &served.resource, Some(&before), existing, MANAGER);
+            own(server, &served.resource, "", Some(&before), existing, MANAGER);
             let generation = object::int(&before["metadata"]["generation"]);
             if served.resource.generation && generation > 0 {
                 object::set_meta(existing, "generation", Some((generation + 1).into()));

@@ -1,22 +1,17 @@
 //! API aggregation: a server of this test's own behind the API server.
 
-use std::sync::Arc;
-
 use base64::Engine;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
 
 use crate::support::{Client, Files, MERGE, Server};
+use crate::tls_server::TlsServer;
 
 const SERVICES: &str = "/apis/apiregistration.k8s.io/v1/apiservices";
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
@@ -38,36 +33,10 @@ async fn server() -> Server {
 
 /// A server of the group `wardle.example.com` on a port of its own, which lets in only who shows a certificate.
 async fn sample(server: &Server) -> u16 {
-    let (certificate, key) = server.files.certificate("sample", &[], &["sample.default.svc"]);
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(server.files.path("ca.crt")).unwrap()).unwrap();
-    let verifier = rustls::server::WebPkiClientVerifier::builder(Arc::new(roots)).build().unwrap();
-    let config = rustls::ServerConfig::builder()
-        .with_client_cert_verifier(verifier)
-        .with_single_cert(
-            vec![CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()],
-            PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap(),
-        )
-        .unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    tokio::spawn(async move {
-        while let Ok((tcp, _)) = listener.accept().await {
-            let acceptor = acceptor.clone();
-            tokio::spawn(async move {
-                let Ok(tls) = acceptor.accept(tcp).await else { return };
-                let served = hyper::server::conn::http1::Builder::new()
-                    .serve_connection(TokioIo::new(tls), service_fn(answer))
-                    .with_upgrades();
-                let _ = served.await;
-            });
-        }
-    });
-    port
+    TlsServer::start(&server.files, ("sample", &["sample.default.svc"]), true, answer).await.address.port()
 }
 
-async fn answer(mut request: Request<Incoming>) -> Result<Response<Full<Bytes>>, hyper::Error> {
+async fn answer(mut request: Request<Incoming>) -> Response<Full<Bytes>> {
     let said = |name: &str| {
         let all = request.headers().get_all(name).iter().map(|value| value.to_str().unwrap().to_owned());
         all.collect::<Vec<_>>()
@@ -99,7 +68,7 @@ async fn answer(mut request: Request<Incoming>) -> Result<Response<Full<Bytes>>,
             let mut response = Response::new(Full::default());
             *response.status_mut() = StatusCode::FOUND;
             response.headers_mut().insert("location", "https://example.com/".parse().unwrap());
-            return Ok(response);
+            return response;
         }
         "/apis/wardle.example.com/v1/namespaces/default/flunders/a/upgrade" => {
             let protocol = request.headers()["upgrade"].clone();
@@ -116,7 +85,7 @@ async fn answer(mut request: Request<Incoming>) -> Result<Response<Full<Bytes>>,
             *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
             response.headers_mut().insert("connection", "Upgrade".parse().unwrap());
             response.headers_mut().insert("upgrade", protocol);
-            return Ok(response);
+            return response;
         }
         _ => json!({
             "path": request.uri().path_and_query().map(ToString::to_string), "method": request.method().as_str(),
@@ -127,7 +96,7 @@ async fn answer(mut request: Request<Incoming>) -> Result<Response<Full<Bytes>>,
     let mut response = Response::new(Full::from(answer.to_string()));
     let kind = if path == "/apis" { AGGREGATED } else { "application/json" };
     response.headers_mut().insert("content-type", kind.parse().unwrap());
-    Ok(response)
+    response
 }
 
 fn api_service(server: &Server, port: u16) -> Value {

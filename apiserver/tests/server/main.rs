@@ -31,6 +31,7 @@ mod routes;
 mod services;
 mod streams;
 mod support;
+mod tls_server;
 mod watches;
 mod webhooks;
 mod writes;

@@ -3,21 +3,16 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use parking_lot::Mutex;
 use rcgen::KeyPair;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 
 use crate::support::{Client, Files, Server};
+use crate::tls_server::TlsServer;
 
 const SELF: &str = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
 
@@ -32,40 +27,21 @@ impl Outside {
         files: &Files,
         answer: impl Fn(SocketAddr, &str, &Value) -> Value + Send + Sync + 'static,
     ) -> Outside {
-        let (certificate, key) = files.certificate("outside", &[], &["127.0.0.1"]);
-        let config =
-            rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-                .with_safe_default_protocol_versions()
-                .unwrap()
-                .with_no_client_auth()
-                .with_single_cert(
-                    vec![CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()],
-                    PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap(),
-                )
-                .unwrap();
-        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let (seen, answer) = (Arc::clone(&asked), Arc::new(answer));
-        tokio::spawn(async move {
-            while let Ok((tcp, _)) = listener.accept().await {
-                let Ok(tls) = acceptor.accept(tcp).await else { continue };
-                let (seen, answer) = (Arc::clone(&seen), Arc::clone(&answer));
-                let service = service_fn(move |request: Request<Incoming>| {
-                    let (seen, answer) = (Arc::clone(&seen), Arc::clone(&answer));
-                    async move {
-                        let path = request.uri().path().to_owned();
-                        let bytes = request.into_body().collect().await.unwrap().to_bytes();
-                        let body = serde_json::from_slice(&bytes).unwrap_or_default();
-                        let text = answer(address, &path, &body).to_string();
-                        seen.lock().push(body);
-                        Ok::<_, std::convert::Infallible>(Response::new(Full::new(Bytes::from(text))))
-                    }
-                });
-                tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(tls), service));
+        let (asked, answer) = (Arc::new(Mutex::new(Vec::new())), Arc::new(answer));
+        let seen = Arc::clone(&asked);
+        let answer = move |request: Request<Incoming>| {
+            let (seen, answer) = (Arc::clone(&seen), Arc::clone(&answer));
+            async move {
+                let authority = request.headers()["host"].to_str().unwrap().parse().unwrap();
+                let path = request.uri().path().to_owned();
+                let bytes = request.into_body().collect().await.unwrap().to_bytes();
+                let body = serde_json::from_slice(&bytes).unwrap_or_default();
+                let text = answer(authority, &path, &body).to_string();
+                seen.lock().push(body);
+                Response::new(Full::from(text))
             }
-        });
+        };
+        let address = TlsServer::start(files, ("outside", &["127.0.0.1"]), false, answer).await.address;
         Outside { address, asked }
     }
 

@@ -1,60 +1,31 @@
 //! Logs, exec, port-forward and the node proxy, through to a kubelet that is played here.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
 
 use crate::support::{MERGE, Server};
+use crate::tls_server::TlsServer;
 
 const PODS: &str = "/api/v1/namespaces/default/pods";
 
 /// A kubelet on a port of its own: it refuses what asks for refusal, upgrades what asks for an upgrade and echoes what
 /// comes then, and tells of everything else what it was asked.
 async fn kubelet(server: &Server) -> u16 {
-    let (certificate, key) = server.files.certificate("system:node:n1", &[], &["127.0.0.1"]);
-    let config = rustls::ServerConfig::builder()
-        .with_no_client_auth()
-        .with_single_cert(
-            vec![CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()],
-            PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap(),
-        )
-        .unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    tokio::spawn(async move {
-        while let Ok((tcp, _)) = listener.accept().await {
-            let acceptor = acceptor.clone();
-            tokio::spawn(async move {
-                let Ok(tls) = acceptor.accept(tcp).await else { return };
-                let served = hyper::server::conn::http1::Builder::new()
-                    .serve_connection(TokioIo::new(tls), service_fn(answer))
-                    .with_upgrades();
-                let _ = served.await;
-            });
-        }
-    });
-    port
+    TlsServer::start(&server.files, ("system:node:n1", &["127.0.0.1"]), false, answer).await.address.port()
 }
 
-async fn answer(mut request: Request<Incoming>) -> Result<Response<Full<Bytes>>, hyper::Error> {
+async fn answer(mut request: Request<Incoming>) -> Response<Full<Bytes>> {
     let path = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
     let code = ["400", "403", "404", "500"].into_iter().find(|code| path.contains(&format!("e{code}")));
     if let Some(code) = code {
         let mut response = Response::new(Full::from(format!("kubelet says {code}\n")));
         *response.status_mut() = code.parse().unwrap();
-        return Ok(response);
+        return response;
     }
     if let Some(protocol) = request.headers().get("upgrade").cloned() {
         let asked = request.headers().get("x-stream-protocol-version").cloned();
@@ -74,10 +45,10 @@ async fn answer(mut request: Request<Incoming>) -> Result<Response<Full<Bytes>>,
         if let Some(asked) = asked {
             response.headers_mut().insert("x-stream-protocol-version", asked);
         }
-        return Ok(response);
+        return response;
     }
     let told = json!({"method": request.method().as_str(), "path": path});
-    Ok(Response::new(Full::from(told.to_string())))
+    Response::new(Full::from(told.to_string()))
 }
 
 /// A server with a node whose kubelet is ours, and pods of these names on it.

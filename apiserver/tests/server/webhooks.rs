@@ -88,7 +88,7 @@ async fn mutating_webhooks_see_what_the_ones_before_changed() {
     assert_eq!((&request["oldObject"], &request["options"]["kind"]), (&Value::Null, &json!("CreateOptions")));
     assert_eq!(asked.len(), 3);
     drop(asked);
-    assert_eq!(*hook.connections.lock(), 2, "one for each place");
+    assert_eq!(hook.connections(), 2, "one for each place");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
