@@ -37,6 +37,7 @@ mod object;
 mod object_meta;
 mod openapi;
 mod own_objects;
+mod partial_metadata;
 mod printers;
 mod request;
 mod resources;

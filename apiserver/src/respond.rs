@@ -17,6 +17,7 @@ use crate::body::{self, Body};
 use crate::context::{Context, Target};
 use crate::negotiate::{self, Accepted, Encoding, Form, Offer};
 use crate::object;
+use crate::partial_metadata;
 use crate::printers::{IncludeObject, Table};
 use crate::resources::api_version;
 use crate::server::Server;
@@ -108,7 +109,7 @@ pub fn object(context: &Context, target: &Target, object: Value, code: StatusCod
             let revision = object::meta(&object, "resourceVersion").to_owned();
             Table::new(target.resource(), include, v1beta1).of(&object, &revision)
         }
-        Form::Metadata { v1beta1, .. } => partial_metadata(&target.encoded(&object), v1beta1, target)?,
+        Form::Metadata { v1beta1, .. } => partial_metadata::of(&target.encoded(&object), target.resource(), v1beta1)?,
     };
     answer(target, accepted, bytes.into(), code)
 }
@@ -180,7 +181,7 @@ pub fn cached(context: &Context, target: &Target, object: &Arc<Object>) -> Resul
             answer(target, accepted, bytes.into(), StatusCode::OK)
         }
         (Form::Metadata { v1beta1, .. }, _) => {
-            answer(target, accepted, partial_metadata(&json, v1beta1, target)?.into(), StatusCode::OK)
+            answer(target, accepted, partial_metadata::of(&json, target.resource(), v1beta1)?.into(), StatusCode::OK)
         }
     }
 }
@@ -195,7 +196,12 @@ fn answer(target: &Target, accepted: Accepted, json: Bytes, code: StatusCode) ->
         }
         (Encoding::Protobuf, Form::Metadata { v1beta1, .. }) => {
             let tree: Value = serde_json::from_slice(&json).map_err(Status::internal)?;
-            let bytes = protobuf::encode(metadata_type()?, meta_version(v1beta1), "PartialObjectMetadata", &tree);
+            let bytes = protobuf::encode(
+                partial_metadata::ty()?,
+                partial_metadata::api_version(v1beta1),
+                partial_metadata::KIND,
+                &tree,
+            );
             Ok(body::response(code, negotiate::PROTOBUF, bytes))
         }
         _ => {
@@ -301,40 +307,6 @@ fn message(target: &Target, json: &[u8]) -> Bytes {
         // Its own bytes are in another order than this server's.
         Err(_) => protobuf::message(ty, &serde_json::from_slice(json).unwrap_or_default()).into(),
     }
-}
-
-/// `PartialObjectMetadata` of an object given as canonical JSON.
-pub fn partial_metadata(object: &[u8], v1beta1: bool, target: &Target) -> Result<Vec<u8>> {
-    #[derive(serde::Deserialize)]
-    struct Shell<'a> {
-        #[serde(borrow)]
-        metadata: Option<&'a RawValue>,
-    }
-    let shell: Shell<'_> = serde_json::from_slice(object).map_err(Status::internal)?;
-    let metadata = shell.metadata.map_or("{}", RawValue::get);
-    let fields = target.resource().hooks.annotations_of_fields();
-    if target.custom().is_some() || fields.iter().any(|name| metadata.contains(name)) {
-        // Of custom resources the members of metadata are sorted, here they have the order of the type.
-        let mut tree: Value = serde_json::from_str(metadata).map_err(Status::internal)?;
-        object::drop_annotations(&mut tree, fields);
-        let tree = serde_json::json!({
-            "kind": "PartialObjectMetadata", "apiVersion": meta_version(v1beta1), "metadata": tree,
-        });
-        let mut out = Vec::with_capacity(object.len());
-        json::encode(metadata_type()?, &tree, &mut out);
-        return Ok(out);
-    }
-    Ok(format!(r#"{{"kind":"PartialObjectMetadata","apiVersion":"{}","metadata":{metadata}}}"#, meta_version(v1beta1))
-        .into_bytes())
-}
-
-fn meta_version(v1beta1: bool) -> &'static str {
-    if v1beta1 { "meta.k8s.io/v1beta1" } else { "meta.k8s.io/v1" }
-}
-
-fn metadata_type() -> Result<&'static apiserver_schema::Type> {
-    apiserver_schema::builtin("meta.k8s.io", "v1", "PartialObjectMetadata")
-        .ok_or_else(|| Status::internal("no type for PartialObjectMetadata"))
 }
 
 /// The envelope of a stored or sent protobuf message.
@@ -451,12 +423,17 @@ pub async fn list(
                 Form::Metadata { v1beta1, .. } => {
                     let items = items
                         .iter()
-                        .map(|item| Ok(partial_metadata(item, v1beta1, target)?.into()))
+                        .map(|item| Ok(partial_metadata::of(item, target.resource(), v1beta1)?.into()))
                         .collect::<Result<Vec<Bytes>>>()?;
                     if accepted.encoding == Encoding::Protobuf {
                         return metadata_list(&items, &meta, v1beta1);
                     }
-                    json_list(&head("PartialObjectMetadataList", meta_version(v1beta1), &meta), "]}", &items, false)
+                    json_list(
+                        &head("PartialObjectMetadataList", partial_metadata::api_version(v1beta1), &meta),
+                        "]}",
+                        &items,
+                        false,
+                    )
                 }
             };
             if accepted.encoding == Encoding::Protobuf {
@@ -586,7 +563,7 @@ fn protobuf_list(
 }
 
 fn metadata_list(items: &[Bytes], meta: &ListMeta, v1beta1: bool) -> Result<Response<Body>> {
-    let ty = metadata_type()?;
+    let ty = partial_metadata::ty()?;
     let messages = items
         .iter()
         .map(|item| {
@@ -594,7 +571,7 @@ fn metadata_list(items: &[Bytes], meta: &ListMeta, v1beta1: bool) -> Result<Resp
             Ok(protobuf::message(ty, &tree).into())
         })
         .collect::<Result<Vec<Bytes>>>()?;
-    Ok(protobuf_messages(meta_version(v1beta1), "PartialObjectMetadataList", meta, messages))
+    Ok(protobuf_messages(partial_metadata::api_version(v1beta1), "PartialObjectMetadataList", meta, messages))
 }
 
 /// A list of messages in an envelope, sent in chunks.

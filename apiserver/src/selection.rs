@@ -84,6 +84,11 @@ impl Selection {
         Selection { converted: Arc::default(), found: None, ..self.clone() }
     }
 
+    /// Whether an object, given as JSON of the version that was asked for, has the fields that only such objects show.
+    pub fn selects_converted(&self, json: &[u8]) -> bool {
+        has_fields(&self.converted, &self.selectable, json)
+    }
+
     /// Converts the candidates, and notes those that are selected.
     pub async fn convert(&mut self, server: &Server, target: &Target, objects: &[Arc<Object>]) -> Result<()> {
         let mut found = HashSet::new();

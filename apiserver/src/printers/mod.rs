@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::apiextensions::PrinterColumn;
-use crate::object;
+use crate::partial_metadata::{self, Metadata};
 use crate::request::Query;
 use crate::resources::{Resource, split_api_version};
 use crate::status::{Result, Status};
@@ -300,34 +300,17 @@ impl<'a> Table<'a> {
                 }
             }
             IncludeObject::Metadata => {
-                let fields = resource.hooks.annotations_of_fields();
-                if let Some(metadata) = row.metadata.filter(|text| !fields.iter().any(|name| text.contains(name))) {
-                    out.extend_from_slice(br#"{"kind":"PartialObjectMetadata","apiVersion":""#);
-                    out.extend_from_slice(self.api_version().as_bytes());
-                    out.extend_from_slice(br#"","metadata":"#);
-                    out.extend_from_slice(metadata.as_bytes());
-                    out.push(b'}');
-                    return;
-                }
-                let metadata = row.metadata.and_then(|text| serde_json::from_str(text).ok());
-                let mut metadata = json!({
-                    "kind": "PartialObjectMetadata",
-                    "apiVersion": self.api_version(),
-                    "metadata": metadata.unwrap_or_else(|| object["metadata"].clone()),
-                });
-                if !fields.is_empty() {
-                    object::drop_annotations(&mut metadata["metadata"], fields);
-                }
-                match apiserver_schema::builtin("meta.k8s.io", "v1", "PartialObjectMetadata") {
-                    Some(ty) => json::encode(ty, &metadata, out),
-                    None => json::encode_untyped(&metadata, out),
-                }
+                let metadata = match row.metadata {
+                    Some(text) => Metadata::Canonical(text),
+                    None => Metadata::Tree(object["metadata"].clone()),
+                };
+                partial_metadata::write(resource, metadata, self.v1beta1, out);
             }
         }
     }
 
     fn api_version(&self) -> &'static str {
-        if self.v1beta1 { "meta.k8s.io/v1beta1" } else { "meta.k8s.io/v1" }
+        partial_metadata::api_version(self.v1beta1)
     }
 }
 

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::IncludeObject;
 use super::cells::age;
 use super::column::{self, AGE, Column, NAME};
+use crate::partial_metadata;
 
 const COLUMNS: &[Column] = &[
     Column { format: "", ..NAME },
@@ -17,13 +18,13 @@ const COLUMNS: &[Column] = &[
 
 /// An `autoscaling/v1` Scale as a Table.
 pub fn table(scale: &Value, include: IncludeObject, v1beta1: bool) -> Vec<u8> {
-    let api_version = if v1beta1 { "meta.k8s.io/v1beta1" } else { "meta.k8s.io/v1" };
+    let api_version = partial_metadata::api_version(v1beta1);
     let metadata = &scale["metadata"];
     let object = match include {
         IncludeObject::None => Value::Null,
         IncludeObject::Object => scale.clone(),
         IncludeObject::Metadata => {
-            json!({"kind": "PartialObjectMetadata", "apiVersion": api_version, "metadata": metadata})
+            json!({"kind": partial_metadata::KIND, "apiVersion": api_version, "metadata": metadata})
         }
     };
     let cells =

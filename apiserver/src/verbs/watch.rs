@@ -19,6 +19,8 @@ use crate::context::{Context, Served, Target};
 use crate::fairness;
 use crate::field::{ErrorList, Path};
 use crate::negotiate::{self, Accepted, Encoding, Form, Offer};
+use crate::object;
+use crate::partial_metadata;
 use crate::printers::{IncludeObject, Table};
 use crate::resources::api_version;
 use crate::respond::{self, forms};
@@ -35,10 +37,11 @@ const BATCH: usize = 256;
 pub async fn watch(context: &Context, target: &Target) -> Result<Response<Body>> {
     let accepted =
         negotiate::accept(&context.headers, Offer { protobuf: true, forms: true, tables: true, watch: true })?;
-    let selection = Selection::read(context, target)?;
-    if selection.converts() && target.asks_webhook() {
-        let why = "a watch in a version that a webhook converts cannot select by fields other than those of metadata";
-        return Err(Status::bad_request(why));
+    let mut selection = Selection::read(context, target)?;
+    // What only converted objects show is looked at once they are.
+    let chosen = (selection.converts() && target.asks_webhook()).then(|| Arc::new(selection.clone()));
+    if chosen.is_some() {
+        selection = selection.candidates();
     }
     let objects = target.objects()?;
     objects.ready().await?;
@@ -91,6 +94,7 @@ pub async fn watch(context: &Context, target: &Target) -> Result<Response<Body>>
         accepted,
         include,
         columns_sent: false,
+        chosen,
     };
     let end_of_initial = initial_events == Some(true) && bookmarks;
     let stopping = context.server.draining.clone();
@@ -213,6 +217,8 @@ struct Framer {
     include: IncludeObject,
     /// A table carries its columns in the first event only.
     columns_sent: bool,
+    /// What is selected by fields that only converted objects have.
+    chosen: Option<Arc<Selection>>,
 }
 
 impl Framer {
@@ -269,30 +275,56 @@ impl Framer {
         end_of_initial: bool,
         bookmarks: bool,
     ) -> Result<Vec<Bytes>> {
+        let chosen = self.chosen.clone();
+        let selected = |json: &[u8]| chosen.as_ref().is_none_or(|chosen| chosen.selects_converted(json));
+        // An object that changes may begin or cease to be selected: its state before is converted too.
+        let before = |event: &EventView| match event.kind() {
+            EventKind::Modified if chosen.is_some() => event.previous().cloned(),
+            _ => None,
+        };
         let objects: Vec<Arc<Object>> = items
             .iter()
-            .filter_map(|item| match item {
-                WatchItem::Initial(object) => Some(Arc::clone(object)),
-                WatchItem::Event(event) => Some(Arc::clone(event.object())),
-                _ => None,
+            .flat_map(|item| match item {
+                WatchItem::Initial(object) => [Some(Arc::clone(object)), None],
+                WatchItem::Event(event) => [Some(Arc::clone(event.object())), before(event)],
+                _ => [None, None],
             })
+            .flatten()
             .collect();
         let mut converted = self.target.converted(server, &objects).await?.into_iter();
         let mut frames = Vec::with_capacity(items.len());
         for item in items {
-            let kind = match item {
-                WatchItem::Initial(_) => "ADDED",
-                WatchItem::Event(event) => event.kind().as_str(),
+            let (kind, had_before) = match item {
+                WatchItem::Initial(_) => ("ADDED", None),
+                WatchItem::Event(event) => (event.kind().as_str(), before(event).map(|_| event.revision())),
                 _ => {
                     frames.extend(self.batch(std::slice::from_ref(item), end_of_initial, bookmarks));
                     continue;
                 }
             };
-            if let Some(json) = converted.next() {
+            let Some(json) = converted.next() else { continue };
+            let previous = had_before.and_then(|revision| Some((converted.next()?, revision)));
+            let seen = match previous {
+                None => selected(&json).then_some((kind, json)),
+                Some((previous, revision)) => match (selected(&previous), selected(&json)) {
+                    (true, true) => Some((kind, json)),
+                    (false, true) => Some(("ADDED", json)),
+                    (true, false) => Some(("DELETED", self.at_revision(&previous, revision)?)),
+                    (false, false) => None,
+                },
+            };
+            if let Some((kind, json)) = seen {
                 frames.extend(self.private_of(kind, json));
             }
         }
         Ok(frames)
+    }
+
+    /// A converted object with the resourceVersion of the event that ended its being selected.
+    fn at_revision(&self, json: &[u8], revision: i64) -> Result<Bytes> {
+        let mut tree: Value = serde_json::from_slice(json).map_err(Status::internal)?;
+        object::set_meta(&mut tree, "resourceVersion", Some(revision.to_string().into()));
+        Ok(self.target.encoded(&tree).into())
     }
 
     /// A frame in a form that is made for this watch alone.
@@ -305,13 +337,13 @@ impl Framer {
         let (form, api_version, form_kind) = match self.accepted.form {
             Form::Object => (json, self.target.api_version(), self.served.resource.kind.to_string()),
             Form::Metadata { v1beta1, .. } => (
-                respond::partial_metadata(&json, v1beta1, &self.target).ok()?.into(),
-                if v1beta1 { "meta.k8s.io/v1beta1" } else { "meta.k8s.io/v1" }.to_owned(),
-                "PartialObjectMetadata".to_owned(),
+                partial_metadata::of(&json, &self.served.resource, v1beta1).ok()?.into(),
+                partial_metadata::api_version(v1beta1).to_owned(),
+                partial_metadata::KIND.to_owned(),
             ),
             Form::Table { v1beta1 } => {
                 let tree: Value = serde_json::from_slice(&json).ok()?;
-                let revision = crate::object::meta(&tree, "resourceVersion").to_owned();
+                let revision = object::meta(&tree, "resourceVersion").to_owned();
                 let resource = &self.served.resource;
                 let mut table = Table::new(resource, self.include, v1beta1);
                 table.columns = !std::mem::replace(&mut self.columns_sent, true);
@@ -336,8 +368,9 @@ impl Framer {
         }
         let resource = &self.served.resource;
         let (kind, api_version) = match self.accepted.form {
-            Form::Metadata { v1beta1: true, .. } => ("PartialObjectMetadata".into(), "meta.k8s.io/v1beta1".to_owned()),
-            Form::Metadata { v1beta1: false, .. } => ("PartialObjectMetadata".into(), "meta.k8s.io/v1".to_owned()),
+            Form::Metadata { v1beta1, .. } => {
+                (partial_metadata::KIND.into(), partial_metadata::api_version(v1beta1).to_owned())
+            }
             Form::Object => (resource.kind.clone(), api_version(&resource.group, &self.target.version.name)),
             Form::Table { v1beta1 } => {
                 let tree = json!({"metadata": metadata});
@@ -350,7 +383,7 @@ impl Framer {
         let tree = json!({"kind": kind, "apiVersion": api_version, "metadata": metadata});
         let ty = match self.accepted.form {
             Form::Object => Some(&*self.target.version.ty),
-            _ => apiserver_schema::builtin("meta.k8s.io", "v1", "PartialObjectMetadata"),
+            _ => partial_metadata::ty().ok(),
         };
         let mut bytes = Vec::new();
         match (ty, self.accepted.encoding) {

@@ -152,6 +152,22 @@ async fn objects_are_had_in_every_version() {
         assert_eq!(watch.expect("MODIFIED").await["spec"]["port"], "9");
         assert_eq!(client.get(&path(mode, "v1", "a")).await.ok()["spec"], json!({"hostPort": "h:9"}));
 
+        let mut watch = client.watch(&format!("{}?watch=1&fieldSelector=spec.host%3Db", path(mode, "v2", ""))).await;
+        assert_eq!(watch.expect("ADDED").await["metadata"]["name"], "b");
+        let host = async |name: &str, host: &str| {
+            client.patch(&path(mode, "v2", name), MERGE, &json!({"spec": {"host": host}})).await.ok()
+        };
+        host("a", "b").await;
+        assert_eq!(watch.expect("ADDED").await["spec"], json!({"host": "b", "port": "9"}));
+        client.patch(&path(mode, "v2", "b"), MERGE, &json!({"spec": {"port": "8"}})).await.ok();
+        assert_eq!(watch.expect("MODIFIED").await["spec"]["port"], "8");
+        let changed = host("a", "h").await;
+        let gone = watch.expect("DELETED").await;
+        assert_eq!(
+            (&gone["spec"]["host"], &gone["metadata"]["resourceVersion"]),
+            (&json!("b"), &changed["metadata"]["resourceVersion"])
+        );
+
         // Who applies in one version owns what comes of it in the other.
         let applied = gizmo(mode, "v2", "c", &json!({"host": "c", "port": "3"}));
         client.patch(&format!("{}?fieldManager=one", path(mode, "v2", "c")), APPLY, &applied).await.created();

@@ -5,6 +5,7 @@ mod cleanup;
 mod containers;
 mod crash;
 mod events;
+mod join;
 mod nodes;
 mod ownership;
 mod services;
@@ -28,6 +29,7 @@ pub fn all() -> Vec<Step> {
         ownership::steps(),
         events::steps(),
         nodes::steps(),
+        join::steps(),
         stored::steps(),
         cleanup::steps(),
         crash::steps(),
