@@ -102,6 +102,7 @@ impl Cluster<'_> {
             flag("service-account-issuer", format!("https://kubernetes.default.svc.{}", self.domain)),
             flag("service-cluster-ip-range", self.service_range),
             "--authorization-mode=Node,RBAC".into(),
+            "--enable-admission-plugins=NodeRestriction".into(),
             "--allow-privileged=true".into(),
             "--enable-bootstrap-token-auth=true".into(),
         ]);

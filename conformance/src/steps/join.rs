@@ -153,7 +153,7 @@ fn joined(context: &Context, data: &Path, kybern: &Path) -> Result<()> {
             "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": GROUP}],
         })
     }));
-    context.apply(&objects)?;
+    context.in_namespace("kube-system").apply(&objects)?;
 
     let pause = ctr(data, &["images", "list", "--quiet"])?;
     let pause = pause.lines().find(|image| image.contains("/pause:")).context("no pause image")?.to_owned();
