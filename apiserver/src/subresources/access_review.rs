@@ -140,7 +140,8 @@ fn validate(kind: &str, review: &Value) -> Result<()> {
     let path = Path::new("spec");
     let mut errors = ErrorList::default();
     let (resource, other) = (&spec["resourceAttributes"], &spec["nonResourceAttributes"]);
-    let shown = || internal_form::of("authorization.k8s.io", "v1", kind, &["spec", "nonResourceAttributes"], other);
+    let form = |path: &[&str], value: &Value| internal_form::of("authorization.k8s.io", "v1", kind, path, value);
+    let shown = || form(&["spec", "nonResourceAttributes"], other);
     if resource.is_object() && other.is_object() {
         let why = "cannot be specified in combination with resourceAttributes";
         errors.invalid_structure(&path.child("nonResourceAttributes"), shown(), why);
@@ -167,7 +168,7 @@ fn validate(kind: &str, review: &Value) -> Result<()> {
         members.retain(|_, value| !is_nothing(value));
         if !members.is_empty() {
             let why = if is_local { "must be empty except for namespace" } else { "must be empty" };
-            errors.invalid(&Path::new("metadata"), &review["metadata"], why);
+            errors.invalid_structure(&Path::new("metadata"), form(&["metadata"], &review["metadata"]), why);
         }
     }
     if is_local && resource.is_object() && text(&resource["namespace"]) != object::meta(review, "namespace") {
