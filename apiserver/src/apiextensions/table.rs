@@ -12,6 +12,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use smol_str::SmolStr;
+use tokio::sync::Notify;
 
 use super::{CustomResource, Definition, LazyStore};
 use crate::client_config::Clients;
@@ -22,6 +23,8 @@ use crate::resources::{Resource, Storage, Subresource, Verbs, Version, Written};
 #[derive(Default)]
 pub struct CustomResources {
     groups: ArcSwap<Groups>,
+    /// Told of every change.
+    pub changed: Notify,
     /// The parts of all schemas.
     pub pool: Pool,
     /// The connections to the webhooks that convert.
@@ -113,6 +116,7 @@ impl CustomResources {
         }
         next.generation += 1;
         self.groups.store(Arc::new(next));
+        self.changed.notify_one();
         // Requests see the new table before the old caches end.
         for installed in replaced {
             installed.store.stop();

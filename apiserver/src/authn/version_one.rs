@@ -10,10 +10,14 @@ use rustls::pki_types::{CertificateDer, SignatureVerificationAlgorithm, UnixTime
 use x509_parser::asn1_rs::Any;
 use x509_parser::prelude::{FromDer, X509Certificate, X509Version};
 
+const SEQUENCE: u8 = 0x30;
+const BIT_STRING: u8 = 0x03;
+
 /// A certificate of version 1, taken apart.
 pub struct VersionOne<'a> {
     parsed: X509Certificate<'a>,
     signature_algorithm: &'a [u8],
+    signature: &'a [u8],
     key: Key<'a>,
 }
 
@@ -30,11 +34,13 @@ impl<'a> VersionOne<'a> {
         if parsed.version() != X509Version::V1 {
             return None;
         }
-        let (whole, _) = contents(certificate)?;
-        let (_, after_body) = contents(whole)?;
-        let (signature_algorithm, _) = contents(after_body)?;
-        let key = Key::of(contents(parsed.tbs_certificate.subject_pki.raw)?.0)?;
-        Some(VersionOne { parsed, signature_algorithm, key })
+        // What is not signed itself is one certificate and nothing else, as Go demands.
+        let (whole, []) = contents(certificate, SEQUENCE)? else { return None };
+        let (_, after_body) = contents(whole, SEQUENCE)?;
+        let (signature_algorithm, after_algorithm) = contents(after_body, SEQUENCE)?;
+        let (signature, []) = bits(after_algorithm)? else { return None };
+        let (info, _) = contents(parsed.tbs_certificate.subject_pki.raw, SEQUENCE)?;
+        Some(VersionOne { signature_algorithm, signature, key: Key::of(info)?, parsed })
     }
 
     /// Whether the client that signed a message in the handshake has the certificate's key.
@@ -64,13 +70,13 @@ impl<'a> VersionOne<'a> {
         if now < validity.not_before.timestamp() || now > validity.not_after.timestamp() {
             return Err("certificate has expired or is not yet valid");
         }
-        let issuer = contents(self.parsed.issuer().as_raw()).map_or(&[][..], |(issuer, _)| issuer);
+        let issuer = contents(self.parsed.issuer().as_raw(), SEQUENCE).map_or(&[][..], |(issuer, _)| issuer);
         let signed = roots.roots.iter().filter(|root| root.subject.as_ref() == issuer).any(|root| {
             let key = Key::of(&root.subject_public_key_info);
             let algorithms = supported.all.iter();
             algorithms.filter(|one| one.signature_alg_id().as_ref() == self.signature_algorithm).any(|algorithm| {
                 let message = self.parsed.tbs_certificate.as_ref();
-                key.as_ref().is_some_and(|key| key.has_signed(*algorithm, message, &self.parsed.signature_value.data))
+                key.as_ref().is_some_and(|key| key.has_signed(*algorithm, message, self.signature))
             })
         });
         if signed { Ok(()) } else { Err("certificate signed by unknown authority") }
@@ -80,10 +86,8 @@ impl<'a> VersionOne<'a> {
 impl<'a> Key<'a> {
     /// From the contents of a SubjectPublicKeyInfo.
     fn of(info: &'a [u8]) -> Option<Self> {
-        let (algorithm, rest) = contents(info)?;
-        // The first byte of a bit string counts the unused bits of its last: none in a key.
-        let (bits, _) = contents(rest)?;
-        Some(Key { algorithm, bits: bits.strip_prefix(&[0])? })
+        let (algorithm, rest) = contents(info, SEQUENCE)?;
+        Some(Key { algorithm, bits: bits(rest)?.0 })
     }
 
     fn has_signed(&self, algorithm: &dyn SignatureVerificationAlgorithm, message: &[u8], signature: &[u8]) -> bool {
@@ -92,10 +96,17 @@ impl<'a> Key<'a> {
     }
 }
 
-/// The contents of the first DER value, and what follows it.
-fn contents(der: &[u8]) -> Option<(&[u8], &[u8])> {
+/// The contents of the first DER value, which has this tag, and what follows it.
+fn contents(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     let (rest, value) = Any::from_der(der).ok()?;
-    Some((value.data, rest))
+    (der.first() == Some(&tag)).then_some((value.data, rest))
+}
+
+/// The whole bytes of a bit string, and what follows it. Its first byte counts the unused bits of the last: none in keys
+/// and signatures.
+fn bits(der: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (bits, rest) = contents(der, BIT_STRING)?;
+    Some((bits.strip_prefix(&[0])?, rest))
 }
 
 #[cfg(test)]
@@ -152,6 +163,26 @@ mod tests {
     fn later_versions_are_left_to_others() {
         assert!(VersionOne::of(&certificate(AUTHORITY)).is_none());
         assert!(VersionOne::of(&CertificateDer::from(vec![0x30, 0x82])).is_none());
+    }
+
+    #[test]
+    fn no_part_of_one_may_be_another() {
+        let mut roots = RootCertStore::empty();
+        roots.add(certificate(AUTHORITY)).unwrap();
+        let supported = rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms;
+        let now = UnixTime::since_unix_epoch(Duration::from_secs(1_800_000_000));
+        let ann = certificate(ANN).to_vec();
+        for at in 0..ann.len() {
+            for bit in 0..8 {
+                let mut der = ann.clone();
+                der[at] ^= 1 << bit;
+                let der = CertificateDer::from(der);
+                let believed = VersionOne::of(&der).is_some_and(|read| read.verify(&roots, now, &supported).is_ok());
+                assert!(!believed, "bit {bit} of byte {at}");
+            }
+        }
+        let longer = CertificateDer::from([&ann[..], &[0]].concat());
+        assert!(VersionOne::of(&longer).is_none());
     }
 
     proptest! {

@@ -90,9 +90,9 @@ pub async fn make(server: &Server) -> Result<()> {
     Ok(())
 }
 
-/// Makes those of the versions that custom resources are served in, and takes away those that none is. `seen` is the
-/// generation of their table that was looked at last: what is to go is looked for when there is another.
-pub async fn keep(server: &Server, seen: &mut Option<u64>) -> Result<()> {
+/// Makes those of the versions that custom resources are served in, and takes away those that none is. `seen` are the
+/// names that were wanted last: only where there were more, or none is known, it is looked for what is to go.
+pub async fn keep(server: &Server, seen: &mut Option<BTreeSet<String>>) -> Result<()> {
     if !server.are_definitions_known() {
         return Ok(());
     }
@@ -111,16 +111,15 @@ pub async fn keep(server: &Server, seen: &mut Option<u64>) -> Result<()> {
             }
         }
     }
-    if *seen == Some(table.generation) {
-        return Ok(());
-    }
-    for service in server.list_cached(GROUP, "apiservices")? {
-        let name = object::meta(&service, "name");
-        if service["metadata"]["labels"][AUTOMANAGED] == "true" && !wanted.contains(name) {
-            remove(server, GROUP, "apiservices", name).await?;
+    if !seen.as_ref().is_some_and(|before| before.is_subset(&wanted)) {
+        for service in server.list_cached(GROUP, "apiservices")? {
+            let name = object::meta(&service, "name");
+            if service["metadata"]["labels"][AUTOMANAGED] == "true" && !wanted.contains(name) {
+                remove(server, GROUP, "apiservices", name).await?;
+            }
         }
     }
-    *seen = Some(table.generation);
+    *seen = Some(wanted);
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::time::{MissedTickBehavior, interval};
 
 use crate::allocations::addresses::{self, DEFAULT_CIDR};
 use crate::allocations::range::family_of;
@@ -24,6 +25,12 @@ mod roles;
 /// How often the ports that services have taken are compared with the services, as upstream's.
 const REPAIR_INTERVAL: Duration = Duration::from_secs(180);
 
+/// How often what this server keeps in order is looked at: its lease among the servers lasts 15 seconds.
+const KEEP_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How long definitions that change are left to themselves.
+const SETTLING: Duration = Duration::from_millis(50);
+
 /// Makes everything, again and again until the store lets it; then keeps the API's own endpoints right.
 pub async fn run(server: Arc<Server>, port: u16) {
     let mut wait = Duration::from_millis(50);
@@ -41,15 +48,26 @@ pub async fn run(server: Arc<Server>, port: u16) {
     }
     server.set_bootstrapped();
     let mut custom_seen = None;
-    let mut repair = tokio::time::interval(REPAIR_INTERVAL);
-    repair.reset();
+    let (mut tick, mut repair) = (interval(KEEP_INTERVAL), interval(REPAIR_INTERVAL));
+    for timer in [&mut tick, &mut repair] {
+        timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        timer.reset();
+    }
     loop {
         tokio::select! {
-            () = tokio::time::sleep(Duration::from_secs(10)) => {}
+            _ = tick.tick() => {}
             _ = repair.tick() => {
                 if let Err(status) = server.allocations.repair(&server).await {
                     tracing::warn!(error = status.message, "what services have taken could not be checked");
                 }
+                continue;
+            }
+            () = server.custom.changed.notified() => {
+                if let Err(status) = api_services::keep(&server, &mut custom_seen).await {
+                    tracing::warn!(error = status.message, "the APIServices of custom resources could not be kept");
+                }
+                // Those that come together are looked at together.
+                tokio::time::sleep(SETTLING).await;
                 continue;
             }
             () = server.stopping.cancelled() => {
@@ -109,13 +127,15 @@ async fn system_namespaces(server: &Server) -> Result<()> {
 
 async fn rbac(server: &Server) -> Result<()> {
     const GROUP: &str = "rbac.authorization.k8s.io";
-    let roles = roles::CLUSTER_ROLES.iter().map(|role| ("clusterroles", role.tree(), "rules"));
-    let bindings = roles::CLUSTER_ROLE_BINDINGS.iter().map(|one| ("clusterrolebindings", one.tree(), "subjects"));
-    let local_roles = roles::ROLES.iter().map(|role| ("roles", role.tree(), "rules"));
-    let local_bindings = roles::ROLE_BINDINGS.iter().map(|one| ("rolebindings", one.tree(), "subjects"));
+    const RULES: &[&str] = &["rules"];
+    const SUBJECTS: &[&str] = &["subjects"];
+    let roles = roles::CLUSTER_ROLES.iter().map(|role| ("clusterroles", role.tree(), RULES));
+    let bindings = roles::CLUSTER_ROLE_BINDINGS.iter().map(|one| ("clusterrolebindings", one.tree(), SUBJECTS));
+    let local_roles = roles::ROLES.iter().map(|role| ("roles", role.tree(), RULES));
+    let local_bindings = roles::ROLE_BINDINGS.iter().map(|one| ("rolebindings", one.tree(), SUBJECTS));
     let mut writes = Vec::new();
-    for (resource, tree, field) in roles.chain(bindings).chain(local_roles).chain(local_bindings) {
-        writes.push(reconcile(server, GROUP, resource, tree, field));
+    for (resource, tree, fields) in roles.chain(bindings).chain(local_roles).chain(local_bindings) {
+        writes.push(reconcile(server, GROUP, resource, tree, fields));
     }
     // All at once: the store commits together what comes together.
     futures::future::try_join_all(writes).await?;
@@ -220,9 +240,9 @@ async fn endpoints(server: &Server, addresses: Vec<String>, port: u16) -> Result
         "apiVersion": "v1", "kind": "Endpoints",
         "metadata": {"name": "kubernetes", "namespace": "default",
             "labels": {"endpointslice.kubernetes.io/skip-mirror": "true"}},
-        "subsets": if ips.is_empty() { json!([]) } else { json!([{"addresses": ips, "ports": ports}]) },
+        "subsets": if ips.is_empty() { Value::Null } else { json!([{"addresses": ips, "ports": ports}]) },
     });
-    reconcile(server, "", "endpoints", endpoints, "subsets").await?;
+    reconcile(server, "", "endpoints", endpoints, &["subsets"]).await?;
     let ready: Vec<Value> =
         addresses.iter().map(|address| json!({"addresses": [address], "conditions": {"ready": true}})).collect();
     let slice = json!({
@@ -233,8 +253,7 @@ async fn endpoints(server: &Server, addresses: Vec<String>, port: u16) -> Result
         "endpoints": ready,
         "ports": if addresses.is_empty() { json!([]) } else { ports },
     });
-    reconcile(server, "discovery.k8s.io", "endpointslices", slice.clone(), "endpoints").await?;
-    reconcile(server, "discovery.k8s.io", "endpointslices", slice, "ports").await
+    reconcile(server, "discovery.k8s.io", "endpointslices", slice, &["endpoints", "ports"]).await
 }
 
 /// Since when the use of old service account tokens is kept account of.
@@ -256,45 +275,50 @@ async fn client_authority(server: &Server) -> Result<()> {
         "metadata": {"name": "extension-apiserver-authentication", "namespace": "kube-system"},
         "data": data,
     });
-    reconcile(server, "", "configmaps", map, "data").await
+    reconcile(server, "", "configmaps", map, &["data"]).await
 }
 
-/// Creates an object, or makes one field of it what it must be. For lists that means: nothing is missing.
-async fn reconcile(server: &Server, group: &str, resource: &str, wanted: Value, field: &str) -> Result<()> {
+/// Creates an object, or makes these fields of it what they must be. For lists of roles and bindings that means: nothing
+/// is missing.
+async fn reconcile(server: &Server, group: &str, resource: &str, wanted: Value, fields: &[&str]) -> Result<()> {
     ensure(server, group, resource, &wanted).await?;
     let (namespace, name) = (object::meta(&wanted, "namespace"), object::meta(&wanted, "name"));
+    let keep_others = group == "rbac.authorization.k8s.io";
     change(server, group, resource, (namespace, name), |existing| {
         let before = existing.clone();
-        let protected = existing["metadata"]["annotations"]["rbac.authorization.kubernetes.io/autoupdate"] == "false";
-        if protected || !complete(&mut existing[field], &wanted[field], group == "rbac.authorization.k8s.io") {
+        if existing["metadata"]["annotations"]["rbac.authorization.kubernetes.io/autoupdate"] == "false" {
             return false;
         }
-        if let Some(served) = server.served(group, resource) {
+        let mut is_changed = false;
+        for field in fields {
+            is_changed |= complete(existing, field, &wanted[*field], keep_others);
+        }
+        if is_changed && let Some(served) = server.served(group, resource) {
             own(server, &served.resource, "", Some(&before), existing, MANAGER);
             let generation = object::int(&before["metadata"]["generation"]);
             if served.resource.generation && generation > 0 {
                 object::set_meta(existing, "generation", Some((generation + 1).into()));
             }
         }
-        true
+        is_changed
     })
     .await
 }
 
-/// Adds what is missing (or sets, where others may add nothing); says whether anything was.
-fn complete(existing: &mut Value, wanted: &Value, keep_others: bool) -> bool {
-    if wanted.is_null() {
-        return false;
-    }
-    if let (true, Some(have), Some(want)) = (keep_others, existing.as_array_mut(), wanted.as_array()) {
+/// Adds what a field lacks (or sets it, where others may add nothing); says whether it lacked anything.
+fn complete(object: &mut Value, field: &str, wanted: &Value, keep_others: bool) -> bool {
+    if keep_others && let (Some(have), Some(want)) = (object[field].as_array_mut(), wanted.as_array()) {
         let missing: Vec<Value> = want.iter().filter(|item| !have.contains(item)).cloned().collect();
         let changed = !missing.is_empty();
         have.extend(missing);
         return changed;
     }
-    if existing == wanted {
+    if object[field] == *wanted || (keep_others && wanted.is_null()) {
         return false;
     }
-    *existing = wanted.clone();
+    match object.as_object_mut() {
+        Some(members) if wanted.is_null() => drop(members.remove(field)),
+        _ => object::set(object, &[field], wanted.clone()),
+    }
     true
 }

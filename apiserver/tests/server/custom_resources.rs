@@ -385,3 +385,25 @@ async fn schemas_are_published() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_served_version_has_an_api_service_soon() {
+    let server = Server::start().await;
+    let client = server.admin().await;
+    established(&client, &definition()).await;
+    // Well before the server looks at everything that it keeps.
+    let until = async |service: &str, code: u16| {
+        for _ in 0..250 {
+            if client.get(&format!("/apis/apiregistration.k8s.io/v1/apiservices/{service}")).await.code == code {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        panic!("{service} does not become {code}");
+    };
+    until("v1.example.com", 200).await;
+    until("v1beta1.example.com", 200).await;
+    client.delete(&format!("{CRDS}/widgets.example.com")).await.ok();
+    until("v1.example.com", 404).await;
+    until("v1beta1.example.com", 404).await;
+}
