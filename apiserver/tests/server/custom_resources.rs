@@ -407,3 +407,19 @@ async fn every_served_version_has_an_api_service_soon() {
     until("v1.example.com", 404).await;
     until("v1beta1.example.com", 404).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_status_may_be_the_only_subresource() {
+    let server = Server::start().await;
+    let client = server.admin().await;
+    let mut definition = definition();
+    for version in definition["spec"]["versions"].as_array_mut().unwrap() {
+        version["subresources"] = json!({"status": {}});
+    }
+    let made = established(&client, &definition).await;
+    assert_eq!(made["spec"]["versions"][0]["subresources"], json!({"status": {}}));
+    client.post(WIDGETS, &widget("a")).await.created();
+    let written = client.patch(&format!("{WIDGETS}/a/status"), MERGE, &json!({"status": {"phase": "Done"}})).await.ok();
+    assert_eq!(written["status"], json!({"phase": "Done"}));
+    client.get(&format!("{WIDGETS}/a/scale")).await.refused(404, "NotFound");
+}

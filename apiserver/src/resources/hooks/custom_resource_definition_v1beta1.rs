@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use apiserver_schema::{Field, Omit, Ref, Shape, Type, builtin_by_name};
 use serde_json::{Map, Value, json};
 
-use crate::object::{self, items};
+use crate::object::items;
 
 pub const VERSION: &str = "apiextensions.k8s.io/v1beta1";
 
@@ -93,8 +93,8 @@ pub fn from_v1(definition: &mut Value) {
     let versions = items(spec.get("versions").unwrap_or(&Value::Null)).to_vec();
     if let Some(first) = versions.first() {
         for (once, each) in SHARED {
-            let (shared, unset) = (&first[each], object::is_unset(&first[each]));
-            let alike = |other: &Value| if unset { object::is_unset(&other[each]) } else { other[each] == *shared };
+            let (shared, unset) = (&first[each], is_absent(&first[each]));
+            let alike = |other: &Value| if unset { is_absent(&other[each]) } else { other[each] == *shared };
             if !versions.iter().all(alike) {
                 continue;
             }
@@ -155,6 +155,11 @@ pub fn to_v1(definition: &mut Value) {
     }
 }
 
+/// An object that says nothing is there all the same: `subresources: {status: {}}` is.
+fn is_absent(value: &Value) -> bool {
+    value.is_null() || value.as_array().is_some_and(Vec::is_empty)
+}
+
 fn each_version(spec: &mut Map<String, Value>) -> impl Iterator<Item = &mut Map<String, Value>> {
     spec.get_mut("versions").and_then(Value::as_array_mut).into_iter().flatten().filter_map(Value::as_object_mut)
 }
@@ -169,6 +174,8 @@ fn rename(object: &mut Value, from: &str, to: &str) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -230,6 +237,44 @@ mod tests {
         assert!(text.contains(spec), "{text}");
         to_v1(&mut definition);
         assert_eq!(definition, before);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_lost_on_the_way(
+            versions in prop::collection::vec((
+                prop::option::of(prop::sample::select(vec![json!({}), json!({"openAPIV3Schema": {"type": "object"}})])),
+                prop::option::of(prop::sample::select(vec![
+                    json!({}),
+                    json!({"status": {}}),
+                    json!({"scale": {"specReplicasPath": ".a", "statusReplicasPath": ".b"}}),
+                ])),
+                prop::option::of(Just(json!([{"name": "A", "type": "date", "jsonPath": ".a"}]))),
+                prop::option::of(Just(json!([{"jsonPath": ".a"}]))),
+            ), 1..4),
+        ) {
+            let versions: Vec<Value> = versions.into_iter().enumerate().map(|(number, (schema, subresources, columns, fields))| {
+                let mut version = json!({"name": format!("v{number}"), "served": true, "storage": number == 0});
+                let all = [
+                    ("schema", schema),
+                    ("subresources", subresources),
+                    ("additionalPrinterColumns", columns),
+                    ("selectableFields", fields),
+                ];
+                for (name, value) in all {
+                    if let Some(value) = value {
+                        version[name] = value;
+                    }
+                }
+                version
+            }).collect();
+            let mut definition = json!({"spec": {"conversion": {"strategy": "None"}, "versions": versions}});
+            from_v1(&mut definition);
+            let stored = apiserver_schema::json::to_vec(&TYPE, &definition);
+            let mut read: Value = serde_json::from_slice(&stored).unwrap();
+            to_v1(&mut read);
+            prop_assert_eq!(&read["spec"]["versions"], &Value::from(versions));
+        }
     }
 
     #[test]
