@@ -77,8 +77,12 @@ async fn reconcile(
             // What it owns is deleted with it; what it merely left behind is this.
             Event::Cleanup(site) => {
                 let maps: Api<ConfigMap> = Api::namespaced(client, NAMESPACE);
-                maps.delete(&format!("{}-page", site.name_any()), &DeleteParams::default()).await?;
-                Ok(Action::await_change())
+                match maps.delete(&format!("{}-page", site.name_any()), &DeleteParams::default()).await {
+                    Ok(_) => Ok(Action::await_change()),
+                    // Called again, before it is told of its own last change: that is done.
+                    Err(kube::Error::Api(status)) if status.code == 404 => Ok(Action::await_change()),
+                    Err(error) => Err(error),
+                }
             }
         }
     })
