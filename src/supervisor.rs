@@ -195,7 +195,7 @@ mod tests {
         supervisor.start(program).unwrap();
         let log = dir.path().join("sh.log");
         let started = |count: usize| std::fs::read_to_string(&log).unwrap_or_default().lines().count() >= count;
-        tokio::time::timeout(Duration::from_secs(10), async {
+        tokio::time::timeout(Duration::from_secs(60), async {
             while !started(2) {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }

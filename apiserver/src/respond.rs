@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use apiserver_schema::{json, protobuf, yaml};
+use apiserver_schema::{Type, json, protobuf, yaml};
 use apiserver_watch_cache::{FormId, Object};
 use bytes::{BufMut, Bytes, BytesMut};
 use futures::TryFutureExt;
@@ -191,17 +191,13 @@ fn answer(target: &Target, accepted: Accepted, json: Bytes, code: StatusCode) ->
     match (accepted.encoding, accepted.form) {
         (Encoding::Protobuf, Form::Table { .. }) => Err(Status::not_acceptable(negotiate::OBJECT_TYPES)),
         (Encoding::Protobuf, Form::Object) => {
-            let bytes = enveloped(&target.api_version(), &target.resource().kind, &message(target, &json));
+            let message = message(&target.version.ty, &json);
+            let bytes = enveloped(&target.api_version(), &target.resource().kind, &message);
             Ok(body::response(code, negotiate::PROTOBUF, bytes))
         }
         (Encoding::Protobuf, Form::Metadata { v1beta1, .. }) => {
-            let tree: Value = serde_json::from_slice(&json).map_err(Status::internal)?;
-            let bytes = protobuf::encode(
-                partial_metadata::ty()?,
-                partial_metadata::api_version(v1beta1),
-                partial_metadata::KIND,
-                &tree,
-            );
+            let message = message(partial_metadata::ty()?, &json);
+            let bytes = enveloped(partial_metadata::api_version(v1beta1), partial_metadata::KIND, &message);
             Ok(body::response(code, negotiate::PROTOBUF, bytes))
         }
         _ => {
@@ -296,12 +292,11 @@ pub fn json_of(target: &Target, object: &Object) -> Result<Bytes> {
 
 /// A cached object as a protobuf message without an envelope, in the storage version.
 pub fn message_of(target: &Target, object: &Object) -> Bytes {
-    object.json().map(|json| message(target, &json)).unwrap_or_default()
+    object.json().map(|json| message(&target.version.ty, &json)).unwrap_or_default()
 }
 
-/// An object in canonical JSON as a message.
-fn message(target: &Target, json: &[u8]) -> Bytes {
-    let ty = &target.version.ty;
+/// An object in canonical JSON as a message without an envelope.
+pub fn message(ty: &Type, json: &[u8]) -> Bytes {
     match protobuf::message_of_json(ty, json) {
         Ok(message) => message.into(),
         // Its own bytes are in another order than this server's.
@@ -557,20 +552,16 @@ fn protobuf_list(
     let messages = if target.is_storage_version() {
         objects.map(|object| object.form(forms::PROTOBUF, |object| message_of(target, object))).collect()
     } else {
-        objects.map(|object| Ok(message(target, &json_of(target, &object)?))).collect::<Result<Vec<Bytes>>>()?
+        objects
+            .map(|object| Ok(message(&target.version.ty, &json_of(target, &object)?)))
+            .collect::<Result<Vec<Bytes>>>()?
     };
     Ok(protobuf_messages(&target.api_version(), &list_kind(target), meta, messages))
 }
 
 fn metadata_list(items: &[Bytes], meta: &ListMeta, v1beta1: bool) -> Result<Response<Body>> {
     let ty = partial_metadata::ty()?;
-    let messages = items
-        .iter()
-        .map(|item| {
-            let tree: Value = serde_json::from_slice(item).map_err(Status::internal)?;
-            Ok(protobuf::message(ty, &tree).into())
-        })
-        .collect::<Result<Vec<Bytes>>>()?;
+    let messages = items.iter().map(|item| message(ty, item)).collect();
     Ok(protobuf_messages(partial_metadata::api_version(v1beta1), "PartialObjectMetadataList", meta, messages))
 }
 

@@ -27,23 +27,25 @@ pub fn kill(pid: u32, signal: rustix::process::Signal) -> Result<()> {
     Ok(rustix::process::kill_process(pid, signal)?)
 }
 
+/// What `ctr` prints, asked of the containerd of a data directory.
+pub fn ctr(data: &Path, args: &[&str]) -> Result<Vec<String>> {
+    let mut command = Command::new("ctr");
+    command.arg("--address").arg(data.join("containerd/containerd.sock")).args(["--namespace", "k8s.io"]).args(args);
+    lines(command)
+}
+
 /// Ids of the containers that run, pods' sandboxes among them.
 pub fn containers(data: &Path) -> Result<BTreeSet<String>> {
-    let mut command = Command::new("ctr");
-    command.arg("--address").arg(data.join("containerd/containerd.sock"));
-    command.args(["--namespace", "k8s.io", "tasks", "list", "--quiet"]);
-    Ok(lines(command)?.into_iter().collect())
+    Ok(ctr(data, &["tasks", "list", "--quiet"])?.into_iter().collect())
 }
 
 /// Ids of the containers that run in the pods of a namespace, but for their sandboxes.
 pub fn pod_containers(data: &Path, namespace: &str) -> Result<BTreeSet<String>> {
-    let mut command = Command::new("ctr");
-    command.arg("--address").arg(data.join("containerd/containerd.sock"));
     let filter =
         format!("labels.\"io.kubernetes.pod.namespace\"=={namespace},labels.\"io.cri-containerd.kind\"==container");
-    command.args(["--namespace", "k8s.io", "containers", "list", "--quiet", &filter]);
     let running = containers(data)?;
-    Ok(lines(command)?.into_iter().filter(|id| running.contains(id)).collect())
+    let all = ctr(data, &["containers", "list", "--quiet", &filter])?;
+    Ok(all.into_iter().filter(|id| running.contains(id)).collect())
 }
 
 /// The pods' links on this machine.

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-const SOON: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(60);
 
 fn level(name: &str, shares: u32, queuing: Value) -> PriorityLevel {
     let response = match &queuing {

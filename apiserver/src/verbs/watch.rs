@@ -353,10 +353,9 @@ impl Framer {
         if self.accepted.encoding != Encoding::Protobuf {
             return Some(respond::frame(self.accepted.encoding, kind, &form));
         }
-        let tree: Value = serde_json::from_slice(&form).ok()?;
         let (group, version) = crate::resources::split_api_version(&api_version);
         let ty = apiserver_schema::builtin(group, version, &form_kind)?;
-        let enveloped = apiserver_schema::protobuf::encode(ty, &api_version, &form_kind, &tree);
+        let enveloped = respond::enveloped(&api_version, &form_kind, &respond::message(ty, &form));
         Some(respond::frame(Encoding::Protobuf, kind, &enveloped))
     }
 

@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::json;
 
 use crate::crud::discovered;
-use crate::support::{JSON, MERGE, Server, names};
+use crate::support::{JSON, MERGE, Server, names, until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_nobody_is_refused_on_every_route_and_verb() {
@@ -91,12 +91,7 @@ async fn roles_allow_what_they_say() {
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "r"},
         "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "readers"}]});
     admin.post(&format!("{rbac}/rolebindings"), &binding).await.created();
-    let mut tries = 0;
-    while reader.get(pods).await.code != 200 {
-        tries += 1;
-        assert!(tries < 200, "the binding takes effect");
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
+    until("the binding's effect", async || (reader.get(pods).await.code == 200).then_some(())).await;
     reader.get(&format!("{pods}/x")).await.refused(403, "Forbidden");
     reader.get("/api/v1/namespaces/kube-system/pods").await.refused(403, "Forbidden");
     reader.get("/api/v1/pods").await.refused(403, "Forbidden");
@@ -147,12 +142,7 @@ async fn service_account_tokens_are_made_used_and_end_with_their_account() {
         .refused(401, "Unauthorized");
 
     admin.delete(&format!("{accounts}/robot")).await.ok();
-    let mut tries = 0;
-    while robot.get("/version").await.code != 401 {
-        tries += 1;
-        assert!(tries < 200, "the token ends with its account");
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
+    until("the token's end", async || (robot.get("/version").await.code == 401).then_some(())).await;
     // A new account of the old name is another one.
     admin.post(accounts, &json!({"metadata": {"name": "robot"}})).await.created();
     robot.get("/version").await.refused(401, "Unauthorized");

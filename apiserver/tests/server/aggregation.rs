@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use crate::support::{Client, Files, MERGE, Server};
+use crate::support::{Client, Files, MERGE, Server, until};
 use crate::tls_server::TlsServer;
 
 const SERVICES: &str = "/apis/apiregistration.k8s.io/v1/apiservices";
@@ -113,23 +113,21 @@ fn api_service(server: &Server, port: u16) -> Value {
 
 /// The condition of the APIService, once it has this reason.
 async fn condition(client: &Client, reason: &str) -> Value {
-    loop {
+    until(reason, async || {
         let found = client.get(&format!("{SERVICES}/v1.wardle.example.com")).await.ok();
         let condition = found["status"]["conditions"][0].clone();
-        if condition["reason"] == reason {
-            break condition;
-        }
-    }
+        (condition["reason"] == reason).then_some(condition)
+    })
+    .await
 }
 
 /// What a path answers, once that is something else than a refusal and this holds of it.
 async fn once(client: &Client, path: &str, holds: impl Fn(&Value) -> bool) -> Value {
-    loop {
+    until(path, async || {
         let answer = client.get(path).await;
-        if answer.code == StatusCode::OK && holds(&answer.json()) {
-            break answer.json();
-        }
-    }
+        (answer.code == StatusCode::OK && holds(&answer.json())).then(|| answer.json())
+    })
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -190,11 +188,10 @@ async fn another_server_serves_its_group() {
     assert!(v2["definitions"]["Flunder"].is_object() && v2["definitions"]["Other"].is_null());
 
     client.delete(&format!("{SERVICES}/v1.wardle.example.com")).await.ok();
-    loop {
-        if client.get("/apis/wardle.example.com/v1").await.code == StatusCode::NOT_FOUND {
-            break;
-        }
-    }
+    until("its end", async || {
+        (client.get("/apis/wardle.example.com/v1").await.code == StatusCode::NOT_FOUND).then_some(())
+    })
+    .await;
     let left = client.get("/apis").await.ok();
     assert_eq!(left["groups"].as_array().unwrap().len(), names.len() - 1);
 }

@@ -1,7 +1,6 @@
 //! What is on record of requests, in a log and at a webhook.
 
 use std::path::Path;
-use std::time::Instant;
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -10,7 +9,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use crate::support::{Files, MERGE, SOON, Server};
+use crate::support::{Files, MERGE, SOON, Server, until};
 
 const CONFIG_MAPS: &str = "/api/v1/namespaces/default/configmaps";
 
@@ -39,14 +38,7 @@ pub fn events(log: &Path, id: &str) -> Vec<Value> {
 
 /// The event of a request's end, which is written after the last byte of a stream is sent.
 async fn completed(log: &Path, id: &str) -> Value {
-    let began = Instant::now();
-    loop {
-        if let Some(event) = events(log, id).into_iter().find(|event| event["stage"] == "ResponseComplete") {
-            return event;
-        }
-        assert!(began.elapsed() < SOON, "the end of {id} is not on record");
-        tokio::task::yield_now().await;
-    }
+    until(id, async || events(log, id).into_iter().find(|event| event["stage"] == "ResponseComplete")).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -193,7 +185,7 @@ async fn webhooks_get_lists_of_events() {
     let server = audited("- {level: Metadata, nonResourceURLs: [/version]}\n", &flags).await;
     let admin = server.admin().await;
     admin.with("audit-id", "v").get("/version").await.ok();
-    let (path, list) = tokio::time::timeout(crate::support::SOON, lists.recv()).await.unwrap().unwrap();
+    let (path, list) = tokio::time::timeout(SOON, lists.recv()).await.unwrap().unwrap();
     assert_eq!((path.as_str(), &list["kind"]), ("/audit", &json!("EventList")));
     let items = list["items"].as_array().unwrap();
     assert_eq!(items.len(), 2);
@@ -201,6 +193,6 @@ async fn webhooks_get_lists_of_events() {
     // What waits when the server stops is sent all the same.
     admin.with("audit-id", "last").get("/version").await.ok();
     server.stop().await;
-    let (_, list) = tokio::time::timeout(crate::support::SOON, lists.recv()).await.unwrap().unwrap();
+    let (_, list) = tokio::time::timeout(SOON, lists.recv()).await.unwrap().unwrap();
     assert_eq!(list["items"][0]["auditID"], "last");
 }

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::hook::Hook;
-use crate::support::{APPLY, Client, JSON_PATCH, MERGE, Server, names};
+use crate::support::{APPLY, Client, JSON_PATCH, MERGE, Server, names, until};
 
 const CRDS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
 
@@ -194,14 +194,16 @@ async fn objects_move_to_another_stored_version() {
     let crd_now = client.patch(&crd, JSON_PATCH, &json!([storage(0, false), storage(1, true)])).await.ok();
     assert_eq!(crd_now["status"]["storedVersions"], json!(["v1", "v2"]));
     // Once the table is changed, what is written is stored in the other version; it is read in both.
-    loop {
+    until("the new storage version", async || {
         let seen = hook.asked.lock().len();
         client.post(&path("moves", "v1", ""), &gizmo("moves", "v1", "b", &json!({"hostPort": "b:2"}))).await.created();
         if hook.asked.lock()[seen..].iter().any(|request| request["desiredAPIVersion"] == "moves.example.com/v2") {
-            break;
+            return Some(());
         }
         client.delete(&path("moves", "v1", "b")).await.ok();
-    }
+        None
+    })
+    .await;
     for version in ["v1", "v2"] {
         assert_eq!(names(&client.get(&path("moves", version, "")).await.ok()), ["a", "b"]);
     }

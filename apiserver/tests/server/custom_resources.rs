@@ -3,7 +3,7 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::support::{APPLY, Client, JSON_PATCH, MERGE, STRATEGIC, Server, names, version};
+use crate::support::{APPLY, Client, JSON_PATCH, MERGE, STRATEGIC, Server, names, until, version};
 
 const CRDS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
 const WIDGETS: &str = "/apis/example.com/v1/namespaces/default/widgets";
@@ -346,9 +346,11 @@ async fn what_was_wrong_before_may_stay_wrong() {
     }
     client.put(&format!("{CRDS}/widgets.example.com"), &tight).await.ok();
     // The new schema is in place once it refuses.
-    while client.post(&format!("{WIDGETS}?dryRun=All"), &widget("b")).await.code.as_u16() != 422 {
-        tokio::task::yield_now().await;
-    }
+    until("the new schema", async || {
+        let answer = client.post(&format!("{WIDGETS}?dryRun=All"), &widget("b")).await;
+        (answer.code.as_u16() == 422).then_some(())
+    })
+    .await;
     let change = json!({"spec": {"replicas": 3}});
     assert_eq!(client.patch(&format!("{WIDGETS}/a"), MERGE, &change).await.ok()["spec"]["color"], "red");
     client.patch(&format!("{WIDGETS}/a"), MERGE, &json!({"spec": {"color": "blue"}})).await.refused(422, "Invalid");
@@ -378,12 +380,11 @@ async fn schemas_are_published() {
     // A nullable field says nothing: kubectl would refuse what it does not know.
     assert_eq!(schema["properties"]["spec"]["properties"]["name"], json!({"pattern": "^[a-z]+$"}));
     client.delete(&format!("{CRDS}/widgets.example.com")).await.ok();
-    loop {
+    until("the document's end", async || {
         let index = client.get("/openapi/v3").await.ok();
-        if index["paths"]["apis/example.com/v1"].is_null() {
-            break;
-        }
-    }
+        index["paths"]["apis/example.com/v1"].is_null().then_some(())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -392,20 +393,15 @@ async fn every_served_version_has_an_api_service_soon() {
     let client = server.admin().await;
     established(&client, &definition()).await;
     // Well before the server looks at everything that it keeps.
-    let until = async |service: &str, code: u16| {
-        for _ in 0..250 {
-            if client.get(&format!("/apis/apiregistration.k8s.io/v1/apiservices/{service}")).await.code == code {
-                return;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
-        panic!("{service} does not become {code}");
+    let becomes = async |service: &str, code: u16| {
+        let path = format!("/apis/apiregistration.k8s.io/v1/apiservices/{service}");
+        until(service, async || (client.get(&path).await.code == code).then_some(())).await;
     };
-    until("v1.example.com", 200).await;
-    until("v1beta1.example.com", 200).await;
+    becomes("v1.example.com", 200).await;
+    becomes("v1beta1.example.com", 200).await;
     client.delete(&format!("{CRDS}/widgets.example.com")).await.ok();
-    until("v1.example.com", 404).await;
-    until("v1beta1.example.com", 404).await;
+    becomes("v1.example.com", 404).await;
+    becomes("v1beta1.example.com", 404).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

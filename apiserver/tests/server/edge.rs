@@ -5,7 +5,7 @@ use std::io::Read as _;
 use http::{Method, StatusCode};
 use serde_json::json;
 
-use crate::support::{Files, Server};
+use crate::support::{Files, Server, until};
 
 const PATH: &str = "/api/v1/namespaces/default/configmaps";
 
@@ -72,16 +72,12 @@ async fn certificates_are_read_again_when_they_change() {
     let (certificate, key) = server.files.certificate("renewed", &[], &["localhost", "127.0.0.1"]);
     server.files.write("server.key", &key);
     server.files.write("server.crt", &certificate);
-    while server.certificate().await == before {
-        tokio::task::yield_now().await;
-    }
+    until("the new certificate", async || (server.certificate().await != before).then_some(())).await;
     // The authority of clients too: who had the old one is unknown afterwards.
     let client = server.admin().await;
     client.get(PATH).await.ok();
     server.files.write("ca.crt", &Files::new().authority());
-    while client.get(PATH).await.code == StatusCode::OK {
-        tokio::task::yield_now().await;
-    }
+    until("the new authority", async || (client.get(PATH).await.code != StatusCode::OK).then_some(())).await;
     client.get(PATH).await.refused(401, "Unauthorized");
 }
 
@@ -136,13 +132,12 @@ async fn a_stopping_server_is_unready_and_serves_on() {
     let client = server.admin().await;
     client.get("/readyz").await;
     server.tell_to_stop();
-    loop {
+    let unready = until("the end of readiness", async || {
         let answer = client.get("/readyz").await;
-        if answer.code != StatusCode::OK {
-            assert!(answer.text().contains("[-]shutdown failed: reason withheld\n"), "{}", answer.text());
-            break;
-        }
-    }
+        (answer.code != StatusCode::OK).then(|| answer.text())
+    });
+    let unready = unready.await;
+    assert!(unready.contains("[-]shutdown failed: reason withheld\n"), "{unready}");
     assert_eq!(client.get("/livez").await.code, StatusCode::OK);
     client.get(PATH).await.ok();
     // Who comes anew is served too.

@@ -1,12 +1,11 @@
 //! Values encrypted before they are stored, as the store itself shows.
 
 use std::path::Path;
-use std::time::Duration;
 
 use serde_json::json;
 
 use crate::kms_plugin::Plugin;
-use crate::support::{Files, Server};
+use crate::support::{Files, Server, until};
 
 const OLD: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 const NEW: &str = "HxECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
@@ -109,16 +108,11 @@ async fn a_plugin_keeps_the_key_and_outages_of_it_pass() {
 
     // As soon as it is back all can be read.
     plugin.set(|it| it.refuses_to_decrypt = false);
-    let list = async {
-        loop {
-            let answer = admin.get(path).await;
-            if answer.code.as_u16() == 200 {
-                return answer.ok();
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    let list = tokio::time::timeout(Duration::from_secs(30), list).await.unwrap();
+    let list = until("the plugin's return", async || {
+        let answer = admin.get(path).await;
+        (answer.code.as_u16() == 200).then(|| answer.ok())
+    });
+    let list = list.await;
     assert_eq!(list["items"][0]["data"], created["data"]);
     // An update that changes nothing writes with the new key.
     let rewritten = admin.put(&format!("{path}/s"), &list["items"][0]).await.ok();

@@ -4,7 +4,7 @@ use http::StatusCode;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::support::{Files, Server};
+use crate::support::{Files, Server, until};
 
 const ROOT: &str = "/apis/flowcontrol.apiserver.k8s.io/v1";
 const SCHEMA: &str = "x-kubernetes-pf-flowschema-uid";
@@ -32,19 +32,13 @@ async fn too_many_requests_of_a_level_are_turned_away() {
     admin.post("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", &binding).await.created();
     let slow = server.user("slow", &[]).await;
     let path = "/api/v1/namespaces/default/configmaps";
-    let mut tries = 0;
-    loop {
+    let answer = until("the schema's effect", async || {
         let answer = slow.get(path).await;
-        if answer.code == 200
-            && answer.headers.get(SCHEMA).is_some_and(|uid| uid == schema["metadata"]["uid"].as_str().unwrap())
-        {
-            assert_eq!(answer.headers[LEVEL], level["metadata"]["uid"].as_str().unwrap());
-            break;
-        }
-        tries += 1;
-        assert!(tries < 400, "the schema takes effect: {answer:?}");
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
+        let uid = schema["metadata"]["uid"].as_str().unwrap();
+        let is_it = answer.code == 200 && answer.headers.get(SCHEMA).is_some_and(|found| found == uid);
+        is_it.then_some(answer)
+    });
+    assert_eq!(answer.await.headers[LEVEL], level["metadata"]["uid"].as_str().unwrap());
     // A request whose body does not come keeps its seat.
     let mut stuck = server.raw("slow", &[]).await;
     let head =
@@ -52,12 +46,11 @@ async fn too_many_requests_of_a_level_are_turned_away() {
     stuck.write_all(head.as_bytes()).await.unwrap();
     stuck.flush().await.unwrap();
     let dump = "/debug/api_priority_and_fairness/dump_requests?includeRequestDetails=1";
-    let mut tries = 0;
-    while !admin.get(dump).await.text().lines().any(|line| line.starts_with("narrow,") && line.contains("slow,")) {
-        tries += 1;
-        assert!(tries < 400, "the seat is taken");
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
+    until("the seat", async || {
+        let text = admin.get(dump).await.text();
+        text.lines().any(|line| line.starts_with("narrow,") && line.contains("slow,")).then_some(())
+    })
+    .await;
     let refused = slow.get(path).await;
     assert_eq!(refused.code, StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(refused.text(), "Too many requests, please try again later.\n");
@@ -78,16 +71,11 @@ async fn too_many_requests_of_a_level_are_turned_away() {
     slow.get(path).await.ok();
     // A schema that names no level says so, and matches nothing.
     admin.delete(&format!("{ROOT}/prioritylevelconfigurations/narrow")).await.ok();
-    let mut tries = 0;
-    loop {
+    until("the condition", async || {
         let found = admin.get(&format!("{ROOT}/flowschemas/narrow")).await.ok();
-        if found["status"]["conditions"][0]["status"] == "True" {
-            break;
-        }
-        tries += 1;
-        assert!(tries < 400, "{found}");
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
+        (found["status"]["conditions"][0]["status"] == "True").then_some(())
+    })
+    .await;
     assert_ne!(slow.get(path).await.headers[SCHEMA], schema["metadata"]["uid"].as_str().unwrap());
 }
 

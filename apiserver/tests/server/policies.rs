@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Client, Server};
+use crate::support::{Client, Server, until};
 
 const MAPS: &str = "/api/v1/namespaces/default/configmaps";
 const GROUP: &str = "/apis/admissionregistration.k8s.io/v1";
@@ -29,12 +29,11 @@ async fn policy(client: &Client, kind: &str, name: &str, spec: Value, binding: V
 
 /// What a create is refused with, once the caches have heard of the policy.
 async fn refused(client: &Client, object: &Value, code: u16, reason: &str) -> String {
-    loop {
+    until(reason, async || {
         let answer = client.post(&format!("{MAPS}?dryRun=All"), object).await;
-        if answer.code != 201 {
-            break answer.refused(code, reason);
-        }
-    }
+        (answer.code != 201).then(|| answer.refused(code, reason))
+    })
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -89,13 +88,12 @@ async fn validating_policies_refuse_and_warn() {
         json!({"validationActions": ["Warn"]}),
     )
     .await;
-    let warned = loop {
+    let warned = until("a warning", async || {
         let answer = client.post(&format!("{MAPS}?dryRun=All"), &map("c", json!({}))).await;
         answer.created();
-        if answer.headers.contains_key("warning") {
-            break answer;
-        }
-    };
+        Some(answer).filter(|answer| answer.headers.contains_key("warning"))
+    });
+    let warned = warned.await;
     assert_eq!(
         warned.headers["warning"],
         "299 - \"Validation failed for ValidatingAdmissionPolicy 'warns' with binding 'warns-binding': failed expression: object.metadata.name.startsWith('x')\""
@@ -130,12 +128,11 @@ async fn mutating_policies_apply_and_patch() {
         json!({}),
     )
     .await;
-    let created = loop {
+    let created = until("a change", async || {
         let created = client.post(&format!("{MAPS}?dryRun=All"), &map("a", json!({"x": "1"}))).await.created();
-        if !created["metadata"]["labels"]["applied"].is_null() {
-            break created;
-        }
-    };
+        Some(created).filter(|created| !created["metadata"]["labels"]["applied"].is_null())
+    });
+    let created = created.await;
     assert_eq!(created["metadata"]["labels"], json!({"app": "a", "applied": "a", "a/b": "patched"}));
     assert_eq!(created["data"], json!({"x": "1"}));
 }
@@ -166,12 +163,11 @@ async fn a_mutation_in_another_version_is_refused() {
     });
     let at =
         |version: &str| format!("/apis/autoscaling/{version}/namespaces/default/horizontalpodautoscalers?dryRun=All");
-    loop {
+    until("a change", async || {
         let created = client.post(&at("v1"), &scaler).await.created();
-        if created["metadata"]["labels"]["seen"] == "Deployment" {
-            break;
-        }
-    }
+        (created["metadata"]["labels"]["seen"] == "Deployment").then_some(())
+    })
+    .await;
     assert_eq!(
         client.post(&at("v2"), &scaler).await.refused(403, "Invalid"),
         "policy 'old' with binding 'old-binding' denied request: converting (v1.HorizontalPodAutoscaler) to (v2.HorizontalPodAutoscaler): unknown conversion"

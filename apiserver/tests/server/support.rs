@@ -31,7 +31,20 @@ pub const APPLY: &str = "application/apply-patch+yaml";
 pub const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
 
 /// How long anything may take before a test fails.
-pub const SOON: Duration = Duration::from_secs(20);
+pub const SOON: Duration = Duration::from_secs(60);
+
+/// What this answers at last, asked again after a short pause: for what takes effect a little later.
+pub async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let asked = async {
+        loop {
+            if let Some(found) = ask().await {
+                break found;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(SOON, asked).await.unwrap_or_else(|_| panic!("not in time: {what}"))
+}
 
 /// A server that serves until it is dropped or stopped.
 pub struct Server {
@@ -129,13 +142,7 @@ impl Server {
 
     async fn ready(&self) {
         let client = self.admin().await;
-        for _ in 0..400 {
-            if client.get("/readyz").await.code == StatusCode::OK {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(25)).await;
-        }
-        panic!("not ready: {}", client.get("/readyz?verbose").await.text());
+        until("readiness", async || (client.get("/readyz").await.code == StatusCode::OK).then_some(())).await;
     }
 
     /// A client that may do everything.

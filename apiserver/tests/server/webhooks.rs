@@ -4,7 +4,7 @@ use base64::Engine;
 use serde_json::{Value, json};
 
 use crate::hook::Hook;
-use crate::support::{Client, Server};
+use crate::support::{Client, Server, until};
 
 /// A webhook server that gives reviews the responses that `answer` makes of paths and requests.
 async fn reviewer(server: &Server, answer: fn(&str, &Value) -> Value) -> Hook {
@@ -71,12 +71,11 @@ async fn mutating_webhooks_see_what_the_ones_before_changed() {
     ];
     configure(&client, "mutating", "m", &webhooks).await;
     // The cache hears of the configuration by its watch: from then on objects are changed.
-    let created = loop {
+    let created = until("a change", async || {
         let created = client.post(MAPS, &json!({"metadata": {"generateName": "a-"}})).await.created();
-        if !created["data"].is_null() {
-            break created;
-        }
-    };
+        Some(created).filter(|created| !created["data"].is_null())
+    });
+    let created = created.await;
     assert_eq!(created["data"], json!({"first": "yes"}), "the first one is asked again, and starts anew");
     let asked = hook.asked.lock();
     let request = &asked[0];
@@ -127,12 +126,11 @@ async fn validating_webhooks_refuse_warn_and_fail() {
     let webhooks: Vec<Value> =
         webhooks.into_iter().filter(|webhook| webhook["name"] != "effects.example.com").collect();
     configure(&client, "validating", "v", &webhooks).await;
-    let refused = loop {
+    let refused = until("a refusal", async || {
         let answer = client.post(&format!("{MAPS}?dryRun=All"), &map("deny")).await;
-        if answer.code != 201 {
-            break answer.refused(403, "Forbidden");
-        }
-    };
+        (answer.code != 201).then(|| answer.refused(403, "Forbidden"))
+    });
+    let refused = refused.await;
     assert_eq!(refused, "admission webhook \"deny.example.com\" denied the request: not today");
     let warned = client.post(MAPS, &map("warn")).await;
     warned.created();

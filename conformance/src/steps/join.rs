@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::context::{Context, contains, ended, same};
+use crate::context::{Context, contains, same};
 use crate::harness::{Step, skip};
 use crate::machine;
 use crate::server::free_port;
@@ -31,7 +31,7 @@ struct Second {
 
 impl Second {
     /// Starts containerd with the images that the step runs.
-    fn start(first: &Path, images: &[String]) -> Result<Self> {
+    fn start(context: &Context, first: &Path, images: &[String]) -> Result<Self> {
         let directory = tempfile::tempdir()?;
         let at = directory.path();
         std::fs::create_dir_all(at.join("containerd"))?;
@@ -44,14 +44,14 @@ impl Second {
         let mut second = Second { processes: Vec::new(), directory };
         second.spawn(containerd, "containerd")?;
         let archive = second.path("images.tar");
-        ctr(first, &[&["images", "export", &archive.to_string_lossy()], &*refs(images)].concat())?;
-        for _ in 0..50 {
-            if second.path("containerd/containerd.sock").exists() {
-                break;
-            }
-            std::thread::sleep(std::time::Duration::from_millis(100));
-        }
-        ctr(second.directory.path(), &["images", "import", &archive.to_string_lossy()])?;
+        let mut export = vec!["images", "export"];
+        let archive = archive.to_string_lossy();
+        export.push(&archive);
+        export.extend(images.iter().map(String::as_str));
+        machine::ctr(first, &export)?;
+        context.until("containerd takes images", 10, || {
+            machine::ctr(second.directory.path(), &["images", "import", &archive])
+        })?;
         Ok(second)
     }
 
@@ -79,7 +79,7 @@ impl Drop for Second {
     fn drop(&mut self) {
         let at = self.directory.path();
         for container in machine::containers(at).unwrap_or_default() {
-            let _ = ctr(at, &["tasks", "delete", "--force", &container]);
+            let _ = machine::ctr(at, &["tasks", "delete", "--force", &container]);
         }
         for process in self.processes.iter_mut().rev() {
             let _ = machine::kill(process.id(), Signal::TERM);
@@ -90,19 +90,6 @@ impl Drop for Second {
             let _ = Command::new("umount").args(["--lazy", place]).status();
         }
     }
-}
-
-fn refs(texts: &[String]) -> Vec<&str> {
-    texts.iter().map(String::as_str).collect()
-}
-
-/// Runs `ctr` on the containerd of a data directory.
-fn ctr(data: &Path, args: &[&str]) -> Result<String> {
-    let mut command = Command::new("ctr");
-    command.arg("--address").arg(data.join("containerd/containerd.sock")).args(["--namespace", "k8s.io"]).args(args);
-    let ended = ended(command, None)?;
-    anyhow::ensure!(ended.code == 0, "ctr {}: {}", args.join(" "), ended.stderr.trim());
-    Ok(ended.stdout)
 }
 
 /// A kubeconfig of the same cluster with a token in place of the administrator.
@@ -155,9 +142,9 @@ fn joined(context: &Context, data: &Path, kybern: &Path) -> Result<()> {
     }));
     context.in_namespace("kube-system").apply(&objects)?;
 
-    let pause = ctr(data, &["images", "list", "--quiet"])?;
-    let pause = pause.lines().find(|image| image.contains("/pause:")).context("no pause image")?.to_owned();
-    let mut second = Second::start(data, &[context.v1(), pause])?;
+    let images = machine::ctr(data, &["images", "list", "--quiet"])?;
+    let pause = images.into_iter().find(|image| image.contains("/pause:")).context("no pause image")?;
+    let mut second = Second::start(context, data, &[context.v1(), pause])?;
     let (bootstrap, own) = (second.path("bootstrap.conf"), second.path("kubelet.conf"));
     std::fs::write(&bootstrap, bootstrap_kubeconfig(context)?)?;
     let mut agent = Command::new(kybern);

@@ -133,7 +133,7 @@ async fn a_plugin_that_is_not_there_or_hangs_holds_nobody_up_for_long() {
         encryption.check().await.unwrap_err(),
         "kms-provider-0: rpc error: code = DeadlineExceeded desc = context deadline exceeded"
     );
-    assert!(begun.elapsed() < Duration::from_secs(10));
+    assert!(begun.elapsed() < Duration::from_secs(60));
 }
 
 #[tokio::test]
@@ -199,6 +199,6 @@ async fn providers_come_and_go_with_the_configuration() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), gone).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(60), gone).await.unwrap();
     assert_eq!(opened(&keys, &stored).await.unwrap_err(), OpenError::NoProvider);
 }

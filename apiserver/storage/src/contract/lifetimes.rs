@@ -5,8 +5,8 @@ use std::time::Duration;
 use futures::StreamExt;
 use tokio::time::Instant;
 
-use super::{Fixture, assert_quiet, done, next, next_change};
-use crate::{Error, Expect, Revision, Watch, WatchEvent};
+use super::{Fixture, assert_quiet, conflict, done, next, next_change};
+use crate::{Error, Expect, Outcome, Revision, Watch, WatchEvent};
 
 fn is_compacted<T>(result: crate::Result<T>) -> bool {
     matches!(result, Err(Error::Compacted { .. }))
@@ -110,15 +110,15 @@ pub(super) async fn time_to_live(f: Fixture) {
         let revision = done(f.store.put(&key, "x".into(), Expect::Absent, Some(TTL)).await);
         kept.push(f.key_value(name, "x", revision, revision));
     }
-    let last = f.create("stays", "x").await;
-    let mut watch = f.watch(last + 1).await;
+    f.create("stays", "x").await;
+    let mut watch = f.watch(kept[0].mod_revision + 1).await;
     let mut seen = Vec::new();
-    for _ in 0..2 {
+    while seen.len() < 2 {
         match next_change(&mut watch).await {
+            WatchEvent::Put { .. } => (),
             WatchEvent::Delete { key, revision, previous } => {
-                assert!(revision > last);
                 assert!(begun.elapsed() >= TTL, "{key} expired after {:?}", begun.elapsed());
-                assert!(previous.as_ref().is_some_and(|kv| kv.key == key));
+                assert!(previous.as_ref().is_some_and(|kv| kv.key == key && kv.mod_revision < revision));
                 seen.extend(previous);
             }
             other => panic!("unexpected {other:?}"),
@@ -131,20 +131,40 @@ pub(super) async fn time_to_live(f: Fixture) {
 }
 
 pub(super) async fn time_to_live_replaced(f: Fixture) {
-    const TTL: Duration = Duration::from_secs(2);
-    let put = |name: &'static str, expect, ttl| {
-        let f = f.clone();
-        async move { done(f.store.put(&f.key(name), "x".into(), expect, ttl).await) }
-    };
-    let forever = put("forever", Expect::Absent, Some(TTL)).await;
-    let longer = put("longer", Expect::Absent, Some(TTL)).await;
-    let short = put("short", Expect::Absent, Some(TTL)).await;
-    put("forever", Expect::ModRevision(forever), None).await;
-    let last = put("longer", Expect::ModRevision(longer), Some(TTL * 30)).await;
-    let mut watch = f.watch(last + 1).await;
-    let event = next_change(&mut watch).await;
-    assert!(matches!(&event, WatchEvent::Delete { key, previous: Some(previous), .. }
-        if *key == f.key("short") && previous.mod_revision == short));
+    let mut ttl = Duration::from_secs(2);
+    while !replaced_in_time(&f, ttl).await {
+        ttl *= 2;
+    }
+}
+
+/// Whether the store was fast enough to replace the keys before they expired.
+async fn replaced_in_time(f: &Fixture, ttl: Duration) -> bool {
+    let [forever, longer, short] = ["forever", "longer", "short"].map(|name| format!("{name}-{}", ttl.as_secs()));
+    let put = async |name: &str, expect, ttl| f.store.put(&f.key(name), "x".into(), expect, ttl).await;
+    let first = done(put(&forever, Expect::Absent, Some(ttl)).await);
+    let second = done(put(&longer, Expect::Absent, Some(ttl)).await);
+    let third = done(put(&short, Expect::Absent, Some(ttl)).await);
+    for outcome in [
+        put(&forever, Expect::ModRevision(first), None).await,
+        put(&longer, Expect::ModRevision(second), Some(ttl * 30)).await,
+    ] {
+        if !matches!(outcome, Ok(Outcome::Done(_))) {
+            assert!(conflict(outcome).is_none(), "what is gone is absent");
+            return false;
+        }
+    }
+    let mut watch = f.watch(third + 1).await;
+    loop {
+        match next_change(&mut watch).await {
+            WatchEvent::Put { current, .. } => assert_ne!(current.key, f.key(&short)),
+            WatchEvent::Delete { key, previous, .. } => {
+                assert_eq!((key, previous.map(|kv| kv.mod_revision)), (f.key(&short), Some(third)));
+                break;
+            }
+            other => panic!("unexpected {other:?}"),
+        }
+    }
     assert_quiet(&mut watch).await;
-    assert!(f.get("forever", None).await.is_some() && f.get("longer", None).await.is_some());
+    assert!(f.get(&forever, None).await.is_some() && f.get(&longer, None).await.is_some());
+    true
 }

@@ -96,14 +96,14 @@ async fn a_directory_opens_once() {
 async fn ttl_survives_reopening() {
     let dir = tempfile::tempdir().unwrap();
     let store = EmbeddedStore::open(dir.path()).await.unwrap();
-    let ttl = Some(Duration::from_secs(1));
-    store.put("/a", "x".into(), Expect::Absent, ttl).await.unwrap();
+    let ttl = Some(Duration::from_secs(3));
     let Ok(Outcome::Done(b)) = store.put("/b", "x".into(), Expect::Absent, ttl).await else { panic!() };
-    let last = put(&store, "/b", "y", Expect::ModRevision(b)).await;
+    put(&store, "/b", "y", Expect::ModRevision(b)).await;
+    let Ok(Outcome::Done(a)) = store.put("/a", "x".into(), Expect::Absent, ttl).await else { panic!() };
     drop(store);
     let store = EmbeddedStore::open(dir.path()).await.unwrap();
-    let mut watch = store.watch("/".."0", last + 1).await.unwrap();
-    let event = tokio::time::timeout(Duration::from_secs(10), watch.next()).await.unwrap().unwrap().unwrap();
+    let mut watch = store.watch("/".."0", a + 1).await.unwrap();
+    let event = tokio::time::timeout(Duration::from_secs(30), watch.next()).await.unwrap().unwrap().unwrap();
     assert!(matches!(&event, WatchEvent::Delete { key, .. } if key == "/a"), "{event:?}");
     assert!(store.get("/b", None).await.unwrap().value.is_some());
 }
