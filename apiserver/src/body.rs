@@ -111,11 +111,13 @@ pub struct Expected<'a> {
     pub version: &'a str,
     pub kind: &'a str,
     pub ty: &'a Type,
+    /// Versions that look the same and are taken as this one.
+    pub older: &'a [&'a str],
 }
 
 impl<'a> Expected<'a> {
     pub fn of(resource: &'a Resource, version: &'a crate::resources::Version) -> Self {
-        Expected { group: &resource.group, version: &version.name, kind: &resource.kind, ty: &version.ty }
+        Expected { group: &resource.group, version: &version.name, kind: &resource.kind, ty: &version.ty, older: &[] }
     }
 
     fn api_version(&self) -> String {
@@ -331,6 +333,9 @@ fn check_kind(api_version: &str, kind: &str, expected: &Expected<'_>) -> Result<
         .iter()
         .any(|builtin| builtin.group == group && builtin.version == version && builtin.kind == kind);
     if is_known && group == expected.group && kind == expected.kind {
+        if expected.older.contains(&version) {
+            return Ok(());
+        }
         return Err(Status::bad_request(format!(
             "the API version in the data ({api_version}) does not match the expected API version ({wanted})"
         )));

@@ -15,6 +15,7 @@ mod body;
 mod bootstrap;
 mod chain;
 mod client_config;
+mod conditions;
 mod context;
 mod discovery;
 mod edge;

@@ -71,7 +71,7 @@ impl fmt::Display for GroupResource<'_> {
 }
 
 impl Status {
-    fn new(code: StatusCode, reason: &'static str, message: impl Into<String>) -> Self {
+    pub fn new(code: StatusCode, reason: &'static str, message: impl Into<String>) -> Self {
         Status { code, reason: reason.into(), message: message.into(), details: None, list_continue: None }
     }
 

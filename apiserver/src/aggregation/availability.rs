@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::remote::{Remote, available};
 use super::{GROUP, PLURAL, client, resolve};
+use crate::conditions;
 use crate::object::{self, items, text};
 use crate::own_objects::own_status;
 use crate::server::Server;
@@ -120,14 +121,12 @@ async fn write(server: &Server, name: &str, verdict: &Verdict) -> Result<()> {
         if !old["spec"]["service"].is_object() {
             return Ok(());
         }
-        let before = available(&old);
-        let says = |field: &str, value: &str| before.is_some_and(|condition| condition[field] == value);
-        if says("status", verdict.status) && says("reason", verdict.reason) && says("message", &verdict.message) {
+        if conditions::says(&old, "Available", verdict.status, verdict.reason, &verdict.message) {
             return Ok(());
         }
         // The time of the last transition stays where there was none.
-        let since =
-            before.filter(|_| says("status", verdict.status)).map(|before| before["lastTransitionTime"].clone());
+        let before = available(&old).filter(|before| before["status"] == verdict.status);
+        let since = before.map(|before| before["lastTransitionTime"].clone());
         let condition = json!({
             "type": "Available", "status": verdict.status, "lastTransitionTime": since.unwrap_or_else(object::now),
             "reason": verdict.reason, "message": verdict.message,

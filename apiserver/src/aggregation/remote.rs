@@ -6,7 +6,8 @@ use rustls::ClientConfig;
 use serde_json::Value;
 
 use super::client::Identity;
-use crate::object::{self, int, items, text};
+use crate::conditions;
+use crate::object::{self, int, text};
 
 /// The port that a service is asked at unless its APIService says otherwise.
 const HTTPS: u16 = 443;
@@ -83,5 +84,5 @@ impl Remote {
 
 /// The condition that says whether an APIService can be used.
 pub fn available(api_service: &Value) -> Option<&Value> {
-    items(&api_service["status"]["conditions"]).iter().find(|condition| condition["type"] == "Available")
+    conditions::find(api_service, "Available")
 }

@@ -14,11 +14,11 @@ use parking_lot::Mutex;
 use serde_json::Value;
 use smol_str::SmolStr;
 
-use super::conditions::{self, is_true};
 use super::definition::fingerprint;
 use super::names::Accepted;
 use super::{Definition, GROUP, Installed, LazyStore, PLURAL};
 use crate::authn::User;
+use crate::conditions::{self, is_true};
 use crate::context::{Context, Target};
 use crate::object::{self, meta, text};
 use crate::own_objects::own_status;

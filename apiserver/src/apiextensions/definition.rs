@@ -10,9 +10,9 @@ use sha2::{Digest, Sha256};
 use smol_str::SmolStr;
 
 use super::PrinterColumn;
-use super::conditions::is_true;
 use super::conversion::Webhook;
 use super::rules::RuleTree;
+use crate::conditions::is_true;
 use crate::facts::SelectableField;
 use crate::object::{items, meta, text};
 use crate::resources::api_version;

@@ -5,7 +5,6 @@
 //! a custom resource. Requests pass the same code as those for built-in resources.
 
 mod columns;
-pub mod conditions;
 mod controller;
 mod conversion;
 mod decode;

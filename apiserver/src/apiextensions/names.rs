@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 use smol_str::SmolStr;
 
-use super::conditions;
+use crate::conditions;
 use crate::object::{items, text};
 
 /// The accepted names of all definitions, by group and definition.
@@ -101,7 +101,7 @@ impl Accepted {
         match problem {
             Some((reason, message)) => conditions::set(crd, "NamesAccepted", "False", reason, &message),
             None => conditions::set(crd, "NamesAccepted", "True", "NoConflicts", "no conflicts found"),
-        }
+        };
         if conditions::is_true(crd, "Established") {
             return;
         }

@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::conditions;
+use crate::conditions;
 use crate::object::text;
 
 const APPROVED: &str = "api-approved.kubernetes.io";

@@ -74,7 +74,7 @@ pub fn local() -> Value {
 
 /// Makes what is missing, and puts right what still has the label. Once at start: what is deleted later stays away.
 pub async fn make(server: &Server) -> Result<()> {
-    for row in PRIORITIES {
+    let made = PRIORITIES.iter().map(async |row| {
         let wanted = tree(row, "onstart");
         ensure(server, GROUP, "apiservices", &wanted).await?;
         change(server, GROUP, "apiservices", ("", object::meta(&wanted, "name")), |existing| {
@@ -85,8 +85,9 @@ pub async fn make(server: &Server) -> Result<()> {
             object::set(existing, &["spec"], wanted["spec"].clone());
             true
         })
-        .await?;
-    }
+        .await
+    });
+    futures::future::try_join_all(made).await?;
     Ok(())
 }
 

@@ -6,9 +6,11 @@
 
 use std::sync::LazyLock;
 
+use futures::future::try_join_all;
 use serde_json::{Value, json};
 
-use crate::object::{self, items, text};
+use crate::conditions;
+use crate::object::{self, text};
 use crate::own_objects::{apply_status, change, ensure_as};
 use crate::server::Server;
 use crate::status::Result;
@@ -36,7 +38,7 @@ fn plural(kind: &str) -> &'static str {
 
 /// Makes what is missing, puts right what is the server's to keep, and notes which schemas name no level.
 pub async fn keep(server: &Server) -> Result<()> {
-    for wanted in OBJECTS.iter() {
+    let made = OBJECTS.iter().map(async |wanted| {
         let (kind, name) = (text(&wanted["kind"]), text(&wanted["name"]));
         let mut object = json!({
             "apiVersion": "flowcontrol.apiserver.k8s.io/v1", "kind": kind,
@@ -47,8 +49,9 @@ pub async fn keep(server: &Server) -> Result<()> {
             object["status"] = json!({});
         }
         ensure_as(server, GROUP, plural(kind), &object, PRODUCER, Value::Null).await?;
-        put_right(server, kind, name, &wanted["spec"]).await?;
-    }
+        put_right(server, kind, name, &wanted["spec"]).await
+    });
+    try_join_all(made).await?;
     dangling(server).await
 }
 
@@ -82,7 +85,8 @@ pub async fn dangling(server: &Server) -> Result<()> {
         .iter()
         .map(|level| object::meta(level, "name").to_owned())
         .collect();
-    for schema in server.list_cached(GROUP, "flowschemas")? {
+    let schemas = server.list_cached(GROUP, "flowschemas")?;
+    let told = schemas.iter().map(async |schema| {
         let level = text(&schema["spec"]["priorityLevelConfiguration"]["name"]).to_owned();
         let (status, reason, message) = if levels.contains(&level) {
             let message = format!(
@@ -95,10 +99,8 @@ pub async fn dangling(server: &Server) -> Result<()> {
             );
             ("True", "NotFound", message)
         };
-        apply_status(server, GROUP, "flowschemas", object::meta(&schema, "name"), CONSUMER, |object| {
-            let conditions = items(&object["status"]["conditions"]);
-            let own = conditions.iter().find(|condition| condition["type"] == "Dangling");
-            if own.is_some_and(|own| own["status"] == status && own["reason"] == reason && own["message"] == message) {
+        apply_status(server, GROUP, "flowschemas", object::meta(schema, "name"), CONSUMER, |object| {
+            if conditions::says(object, "Dangling", status, reason, &message) {
                 return None;
             }
             Some(json!({"conditions": [{
@@ -106,8 +108,9 @@ pub async fn dangling(server: &Server) -> Result<()> {
                 "reason": reason, "message": message,
             }]}))
         })
-        .await?;
-    }
+        .await
+    });
+    try_join_all(told).await?;
     Ok(())
 }
 

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::try_join_all;
 use serde_json::{Value, json};
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -95,33 +96,34 @@ pub async fn run(server: Arc<Server>, port: u16) {
 async fn all(server: &Server, identity: &identity::Identity, port: u16) -> Result<()> {
     server.caches_ready().await?;
     system_namespaces(server).await?;
-    // What does not build on each other, side by side: each is a row of round trips to the store.
+    // What does not build on each other, side by side: the store commits together what comes together.
     tokio::try_join!(
         async { if server.authorization.has_rbac() { rbac(server).await } else { Ok(()) } },
         api_services::make(server),
         flow_control::keep(server),
+        priority_classes(server),
         async {
-            priority_classes(server).await?;
             service_cidr(server).await?;
             server.allocations.repair(server).await?;
-            kubernetes_service(server, port).await?;
-            token_tracking(server).await?;
-            identity.renew(server, port).await?;
-            client_authority(server).await
+            kubernetes_service(server, port).await
         },
+        token_tracking(server),
+        identity.renew(server, port),
+        client_authority(server),
     )?;
     Ok(())
 }
 
 async fn system_namespaces(server: &Server) -> Result<()> {
-    for name in ["kube-system", "kube-public", "kube-node-lease", "default"] {
+    let made = ["kube-system", "kube-public", "kube-node-lease", "default"].map(async |name| {
         let sent = json!({
             "apiVersion": "v1", "kind": "Namespace",
             "metadata": {"name": name, "labels": {"kubernetes.io/metadata.name": name}},
         });
         let completed = json!({"spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}});
-        ensure_as(server, "", "namespaces", &sent, MANAGER, completed).await?;
-    }
+        ensure_as(server, "", "namespaces", &sent, MANAGER, completed).await
+    });
+    try_join_all(made).await?;
     Ok(())
 }
 
@@ -137,8 +139,7 @@ async fn rbac(server: &Server) -> Result<()> {
     for (resource, tree, fields) in roles.chain(bindings).chain(local_roles).chain(local_bindings) {
         writes.push(reconcile(server, GROUP, resource, tree, fields));
     }
-    // All at once: the store commits together what comes together.
-    futures::future::try_join_all(writes).await?;
+    try_join_all(writes).await?;
     Ok(())
 }
 
@@ -155,7 +156,7 @@ async fn priority_classes(server: &Server) -> Result<()> {
             "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.",
         ),
     ];
-    for (name, value, description) in classes {
+    let made = classes.map(async |(name, value, description)| {
         ensure(
             server,
             "scheduling.k8s.io",
@@ -166,8 +167,9 @@ async fn priority_classes(server: &Server) -> Result<()> {
                 "value": value, "description": description, "preemptionPolicy": "PreemptLowerPriority",
             }),
         )
-        .await?;
-    }
+        .await
+    });
+    try_join_all(made).await?;
     Ok(())
 }
 

@@ -16,7 +16,7 @@ use crate::{object, respond};
 pub async fn bind(context: &Context, target: &Target, bytes: &Bytes) -> Result<Response<Body>> {
     let options = context.write_options()?;
     let ty = apiserver_schema::builtin("", "v1", "Binding").ok_or_else(|| Status::internal("no type for Binding"))?;
-    let expected = Expected { group: "", version: "v1", kind: "Binding", ty };
+    let expected = Expected { group: "", version: "v1", kind: "Binding", ty, older: &[] };
     let mut binding = context.decode(bytes, &expected, options.field_validation, &mut context.warnings.lock())?;
     // The older path, `bindings`, names the pod in the body alone.
     let named = if context.info.name.is_empty() { object::meta(&binding, "name") } else { &context.info.name };

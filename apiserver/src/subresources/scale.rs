@@ -220,7 +220,7 @@ impl ScaleChange<'_> {
     fn written(&self, live: &Value) -> Result<Value> {
         let ty = apiserver_schema::builtin("autoscaling", "v1", "Scale")
             .ok_or_else(|| Status::internal("no type for Scale"))?;
-        let expected = Expected { group: "autoscaling", version: "v1", kind: "Scale", ty };
+        let expected = Expected { group: "autoscaling", version: "v1", kind: "Scale", ty, older: &[] };
         let resource = server_side::Resource {
             schema: ty,
             api_version: "autoscaling/v1",

@@ -23,7 +23,7 @@ const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
 pub async fn request(context: &Context, target: &Target, bytes: &Bytes) -> Result<Response<Body>> {
     let ty = apiserver_schema::builtin("authentication.k8s.io", "v1", "TokenRequest")
         .ok_or_else(|| Status::internal("no type for TokenRequest"))?;
-    let expected = Expected { group: "authentication.k8s.io", version: "v1", kind: "TokenRequest", ty };
+    let expected = Expected { group: "authentication.k8s.io", version: "v1", kind: "TokenRequest", ty, older: &[] };
     let mut request = context.decode(bytes, &expected, FieldValidation::Warn, &mut context.warnings.lock())?;
     let server = &context.server;
     let info = &context.info;

@@ -65,7 +65,8 @@ impl DeleteOptions {
         Self::from_tree(&tree)
     }
 
-    fn from_tree(tree: &Value) -> Result<DeleteOptions> {
+    /// Reads the options from their JSON.
+    pub fn from_tree(tree: &Value) -> Result<DeleteOptions> {
         let text = |value: &Value| value.as_str().map(str::to_owned);
         let propagation = match (tree["propagationPolicy"].as_str(), tree["orphanDependents"].as_bool()) {
             (Some(_), Some(_)) => {
@@ -122,7 +123,8 @@ fn options_type() -> Result<&'static apiserver_schema::Type> {
 /// Puts options on record, under the version that upstream decodes all of them into.
 fn note(context: &Context, tree: &Value) -> Result<()> {
     let ty = options_type()?;
-    let expected = body::Expected { group: "meta.k8s.io", version: "__internal", kind: "DeleteOptions", ty };
+    let expected =
+        body::Expected { group: "meta.k8s.io", version: "__internal", kind: "DeleteOptions", ty, older: &[] };
     crate::audit::request_object(&context.audit, &expected, tree);
     Ok(())
 }
@@ -130,7 +132,7 @@ fn note(context: &Context, tree: &Value) -> Result<()> {
 fn decode(context: &Context, bytes: &Bytes) -> Result<Value> {
     let ty = options_type()?;
     // Clients send it as a kind of the group they delete in; all of them are the same type.
-    let expected = body::Expected { group: "", version: "v1", kind: "DeleteOptions", ty };
+    let expected = body::Expected { group: "", version: "v1", kind: "DeleteOptions", ty, older: &[] };
     let encoding = crate::negotiate::body_encoding(&context.headers, true)?;
     if encoding == crate::negotiate::Encoding::Protobuf {
         let envelope = apiserver_schema::protobuf::decode_envelope(bytes)
@@ -269,7 +271,8 @@ pub async fn delete_object(
     Err(Status::modified(target.group_resource(), name))
 }
 
-fn check_preconditions(target: &Target, old: &Value, name: &str, options: &DeleteOptions) -> Result<()> {
+/// Refuses to delete what is not the object that was meant.
+pub fn check_preconditions(target: &Target, old: &Value, name: &str, options: &DeleteOptions) -> Result<()> {
     let checks = [
         (&options.uid, "uid", "UID", "deleted and then recreated"),
         (&options.resource_version, "resourceVersion", "ResourceVersion", "modified"),

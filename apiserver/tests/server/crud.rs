@@ -230,3 +230,52 @@ async fn life(client: &Client, entry: &Entry) {
         client.delete(&format!("{path}?labelSelector=own%3D{own}&propagationPolicy=Background")).await.ok();
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn evictions_are_counted_and_told() {
+    let server = Server::start().await;
+    let client = server.admin().await;
+    let pods = "/api/v1/namespaces/default/pods";
+    client.post("/api/v1/namespaces/default/serviceaccounts", &json!({"metadata": {"name": "default"}})).await;
+    let pod = json!({
+        "metadata": {"name": "p", "labels": {"app": "p"}, "finalizers": ["example.com/stays"]},
+        "spec": {"automountServiceAccountToken": false, "containers": [{"name": "c", "image": "i"}]},
+    });
+    client.post(pods, &pod).await.created();
+    let status = json!({"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}});
+    client.patch(&format!("{pods}/p/status"), STRATEGIC, &status).await.ok();
+    let eviction = |preconditions: Value| {
+        let options = json!({"preconditions": preconditions});
+        json!({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "p"}, "deleteOptions": options})
+    };
+    let evict = async |preconditions| client.post(&format!("{pods}/p/eviction"), &eviction(preconditions)).await;
+
+    let budgets = "/apis/policy/v1/namespaces/default/poddisruptionbudgets";
+    let budget = |name: &str| json!({"metadata": {"name": name}, "spec": {"selector": {"matchLabels": {"app": "p"}}}});
+    client.post(budgets, &budget("b")).await.created();
+    evict(json!({})).await.refused(429, "TooManyRequests");
+    let status = json!({"status": {
+        "observedGeneration": 1, "disruptionsAllowed": 1, "currentHealthy": 1, "desiredHealthy": 0, "expectedPods": 1,
+    }});
+    client.patch(&format!("{budgets}/b/status"), MERGE, &status).await.ok();
+    client.post(budgets, &budget("c")).await.created();
+    let refused = evict(json!({})).await;
+    assert_eq!((refused.code.as_u16(), refused.json()["reason"].is_null()), (500, true), "{}", refused.text());
+    client.delete(&format!("{budgets}/c")).await.ok();
+
+    let refused = evict(json!({"uid": "other"})).await;
+    assert!(refused.refused(409, "Conflict").contains("the UID in the precondition (other) does not match"));
+    client.patch(&format!("{budgets}/b/status"), MERGE, &status).await.ok();
+    let version = client.get(&format!("{pods}/p")).await.ok()["metadata"]["resourceVersion"].clone();
+    evict(json!({"resourceVersion": version})).await.created();
+    let pod = client.get(&format!("{pods}/p")).await.ok();
+    assert!(pod["metadata"]["deletionTimestamp"].is_string());
+    let conditions = pod["status"]["conditions"].as_array().unwrap();
+    let told = conditions.iter().find(|condition| condition["type"] == "DisruptionTarget").unwrap();
+    assert_eq!((&told["status"], &told["reason"]), (&json!("True"), &json!("EvictionByEvictionAPI")));
+    let budget = client.get(&format!("{budgets}/b")).await.ok();
+    assert_eq!(budget["status"]["disruptionsAllowed"], 0);
+    assert!(budget["status"]["disruptedPods"]["p"].is_string());
+    // It is on its way already: no budget is asked.
+    evict(json!({})).await.created();
+}

@@ -119,54 +119,50 @@ impl<'a> Lexer<'a> {
 
     /// A key and its colon.
     pub fn key(&mut self) -> Result<Cow<'a, str>, DecodeError> {
+        self.key_bytes().map(into_text)
+    }
+
+    /// [`Lexer::key`], not checked to be UTF-8.
+    pub fn key_bytes(&mut self) -> Result<Cow<'a, [u8]>, DecodeError> {
+        self.before_key()?;
+        let key = self.string_bytes()?;
+        self.colon()?;
+        Ok(key)
+    }
+
+    fn before_key(&mut self) -> Result<(), DecodeError> {
         self.skip_space();
-        if self.peek() != Some(b'"') {
-            return Err(self.unexpected("looking for beginning of object key string"));
+        if self.peek() == Some(b'"') {
+            return Ok(());
         }
-        let key = self.string()?;
+        Err(self.unexpected("looking for beginning of object key string"))
+    }
+
+    fn colon(&mut self) -> Result<(), DecodeError> {
         self.skip_space();
         if self.peek() != Some(b':') {
             return Err(self.unexpected("after object key"));
         }
         self.at += 1;
-        Ok(key)
+        Ok(())
     }
 
     /// A string; invalid UTF-8 and lone surrogates become U+FFFD as in Go.
     pub fn string(&mut self) -> Result<Cow<'a, str>, DecodeError> {
-        let start = self.at + 1;
-        let mut at = start;
-        while let Some(word) = self.input.get(at..).and_then(|rest| rest.first_chunk::<8>())
-            && is_plain(u64::from_le_bytes(*word))
-        {
-            at += 8;
+        self.string_bytes().map(into_text)
+    }
+
+    /// [`Lexer::string`], not checked to be UTF-8.
+    pub fn string_bytes(&mut self) -> Result<Cow<'a, [u8]>, DecodeError> {
+        self.at += 1;
+        let start = self.at;
+        self.skip_plain();
+        if self.peek() == Some(b'"') {
+            self.at += 1;
+            return Ok(Cow::Borrowed(&self.input[start..self.at - 1]));
         }
+        let mut out = self.input[start..self.at].to_vec();
         loop {
-            match self.input.get(at) {
-                Some(b'"') => {
-                    self.at = at + 1;
-                    return Ok(text(&self.input[start..at]));
-                }
-                Some(b'\\') => break,
-                Some(0..0x20) | None => {
-                    self.at = at;
-                    return Err(self.unexpected("in string literal"));
-                }
-                Some(_) => at += 1,
-            }
-        }
-        let mut out = text(&self.input[start..at]).into_owned();
-        self.at = at;
-        loop {
-            let start = self.at;
-            while let Some(byte) = self.peek()
-                && byte != b'"'
-                && byte != b'\\'
-                && byte >= 0x20
-            {
-                self.at += 1;
-            }
-            out.push_str(&text(&self.input[start..self.at]));
             match self.peek() {
                 Some(b'"') => {
                     self.at += 1;
@@ -175,10 +171,31 @@ impl<'a> Lexer<'a> {
                 Some(b'\\') => {
                     self.at += 1;
                     let escaped = self.escape()?;
-                    out.push(escaped);
+                    out.extend_from_slice(escaped.encode_utf8(&mut [0; 4]).as_bytes());
                 }
                 _ => return Err(self.unexpected("in string literal")),
             }
+            let start = self.at;
+            self.skip_plain();
+            out.extend_from_slice(&self.input[start..self.at]);
+        }
+    }
+
+    /// Passes over what stands for itself in a string.
+    fn skip_plain(&mut self) {
+        while let Some(word) = self.input.get(self.at..).and_then(|rest| rest.first_chunk::<8>()) {
+            let special = special(u64::from_le_bytes(*word));
+            if special != 0 {
+                // Bytes before the first special one are not.
+                self.at += special.trailing_zeros() as usize / 8;
+                return;
+            }
+            self.at += 8;
+        }
+        while let Some(0x20..) = self.peek()
+            && !matches!(self.peek(), Some(b'"' | b'\\'))
+        {
+            self.at += 1;
         }
     }
 
@@ -302,23 +319,40 @@ impl<'a> Lexer<'a> {
         Ok(())
     }
 
+    /// Passes over one value of a text that is known to be JSON.
+    pub fn pass(&mut self) -> Result<(), DecodeError> {
+        if !matches!(self.start()?, Start::Object | Start::Array) {
+            return self.skip();
+        }
+        let mut depth = 0_usize;
+        loop {
+            match self.peek() {
+                Some(b'"') => {
+                    self.skip_string()?;
+                    continue;
+                }
+                Some(b'{' | b'[') => depth += 1,
+                Some(b'}' | b']') => depth -= 1,
+                None => return Err(self.unexpected("")),
+                _ => {}
+            }
+            self.at += 1;
+            if depth == 0 {
+                return Ok(());
+            }
+        }
+    }
+
     fn skip_key(&mut self) -> Result<(), DecodeError> {
-        self.skip_space();
-        if self.peek() != Some(b'"') {
-            return Err(self.unexpected("looking for beginning of object key string"));
-        }
+        self.before_key()?;
         self.skip_string()?;
-        self.skip_space();
-        if self.peek() != Some(b':') {
-            return Err(self.unexpected("after object key"));
-        }
-        self.at += 1;
-        Ok(())
+        self.colon()
     }
 
     fn skip_string(&mut self) -> Result<(), DecodeError> {
         self.at += 1;
         loop {
+            self.skip_plain();
             match self.peek() {
                 Some(b'"') => {
                     self.at += 1;
@@ -328,8 +362,7 @@ impl<'a> Lexer<'a> {
                     self.at += 1;
                     self.escape()?;
                 }
-                Some(0..0x20) | None => return Err(self.unexpected("in string literal")),
-                Some(_) => self.at += 1,
+                _ => return Err(self.unexpected("in string literal")),
             }
         }
     }
@@ -392,16 +425,24 @@ pub fn compact(input: &[u8], depth: usize, out: &mut Vec<u8>) -> Result<(), Deco
     Ok(())
 }
 
-/// Whether none of eight bytes is a quote, a backslash or a control character (or might be: a false no only
-/// costs the byte by byte search).
-fn is_plain(word: u64) -> bool {
+/// The highest bit of each of eight bytes that is a quote, a backslash or a control character. Of the bytes behind
+/// the first of them it says nothing.
+fn special(word: u64) -> u64 {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGHS: u64 = 0x8080_8080_8080_8080;
-    let has_zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
-    let quote = has_zero(word ^ (ONES * b'"' as u64));
-    let backslash = has_zero(word ^ (ONES * b'\\' as u64));
+    let zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
     let control = word.wrapping_sub(ONES * 0x20) & !word & HIGHS;
-    quote | backslash | control == 0
+    zero(word ^ (ONES * b'"' as u64)) | zero(word ^ (ONES * b'\\' as u64)) | control
+}
+
+fn into_text(bytes: Cow<'_, [u8]>) -> Cow<'_, str> {
+    match bytes {
+        Cow::Borrowed(bytes) => text(bytes),
+        Cow::Owned(bytes) => match String::from_utf8(bytes) {
+            Ok(text) => Cow::Owned(text),
+            Err(error) => Cow::Owned(String::from_utf8_lossy(error.as_bytes()).into_owned()),
+        },
+    }
 }
 
 /// UTF-8, where each invalid part becomes U+FFFD. Checking first is faster: `from_utf8` has a path for ASCII.

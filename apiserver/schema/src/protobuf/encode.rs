@@ -57,18 +57,23 @@ fn object(ty: &Type, map: &Map<String, Value>, out: &mut Vec<u8>) {
     }
 }
 
-pub(super) fn put_field(field: &Field, value: Option<&Value>, map: &Map<String, Value>, out: &mut Vec<u8>) {
+fn put_field(field: &Field, value: Option<&Value>, map: &Map<String, Value>, out: &mut Vec<u8>) {
+    if !field.name.is_empty() {
+        return put_member(field, value.unwrap_or(&Value::Null), out);
+    }
+    if let Shape::Object(inner) = &field.shape
+        && field.number > 0
+    {
+        put_message(field.number, out, |out| object(inner, map, out));
+    }
+}
+
+/// A field that is a member of its own in JSON; null where it is absent.
+pub(super) fn put_member(field: &Field, value: &Value, out: &mut Vec<u8>) {
     let number = field.number;
     if number == 0 {
         return;
     }
-    if field.name.is_empty() {
-        if let Shape::Object(inner) = &field.shape {
-            put_message(number, out, |out| object(inner, map, out));
-        }
-        return;
-    }
-    let value = value.unwrap_or(&Value::Null);
     match (&field.shape, value) {
         (_, Value::Null) if field.pointer => {}
         (Shape::List(element), Value::Array(list)) if field.wrapped => {
@@ -126,7 +131,11 @@ pub(super) fn put(number: u32, shape: &Shape, value: &Value, out: &mut Vec<u8>) 
             put_int(2, value.as_i64().unwrap_or_default(), out);
             put_bytes(3, text.unwrap_or_default().as_bytes(), out);
         }),
-        Shape::Time | Shape::MicroTime => put_message(number, out, |out| put_time(shape, value, out)),
+        Shape::Time | Shape::MicroTime => put_message(number, out, |out| {
+            if let Some(text) = value.as_str() {
+                put_time(shape, text, out);
+            }
+        }),
         Shape::Duration => {
             let nanos = value.as_str().and_then(|text| parse_duration(text).ok()).unwrap_or_default();
             put_message(number, out, |out| put_int(1, nanos, out));
@@ -144,13 +153,13 @@ pub(super) fn put(number: u32, shape: &Shape, value: &Value, out: &mut Vec<u8>) 
     }
 }
 
-fn put_int(number: u32, value: i64, out: &mut Vec<u8>) {
+pub(super) fn put_int(number: u32, value: i64, out: &mut Vec<u8>) {
     put_tag(number, VARINT, out);
     put_varint(value as u64, out);
 }
 
-fn put_time(shape: &Shape, value: &Value, out: &mut Vec<u8>) {
-    let Some(text) = value.as_str() else { return };
+/// The fields of a `Time` or `MicroTime`.
+pub(super) fn put_time(shape: &Shape, text: &str, out: &mut Vec<u8>) {
     let (parsed, micro) = match shape {
         Shape::MicroTime => (Instant::parse_micro(text), true),
         _ => (Instant::parse(text), false),

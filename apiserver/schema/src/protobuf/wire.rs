@@ -130,19 +130,34 @@ pub fn put_bytes(number: u32, bytes: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(bytes);
 }
 
-/// Writes a length-delimited field whose content `write` appends. The length is put in front afterwards: one byte
-/// is kept for it, and only messages of 128 bytes and more have to be moved.
+/// Writes a length-delimited field whose content `write` appends.
 pub fn put_message(number: u32, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
-    put_tag(number, LENGTH, out);
-    let at = out.len();
-    out.push(0);
+    let start = start_message(number, out);
     write(out);
-    let length = out.len() - at - 1;
+    end_message(start, out);
+}
+
+/// Begins a length-delimited field; what is appended until [`end_message`] is its content, which starts here.
+pub fn start_message(number: u32, out: &mut Vec<u8>) -> usize {
+    put_tag(number, LENGTH, out);
+    out.push(0);
+    out.len()
+}
+
+/// Puts the length in front of the content that starts here. One byte was kept for it: only content of 128 bytes and
+/// more has to be moved.
+pub fn end_message(start: usize, out: &mut Vec<u8>) {
+    let end = out.len();
+    let length = end - start;
     if length < 0x80 {
-        out[at] = length as u8;
+        out[start - 1] = length as u8;
         return;
     }
-    let mut prefix = Vec::with_capacity(5);
-    put_varint(length as u64, &mut prefix);
-    out.splice(at..=at, prefix);
+    put_varint(length as u64, out);
+    let more = out.len() - end - 1;
+    let mut prefix = [0; 10];
+    prefix[..=more].copy_from_slice(&out[end..]);
+    out.copy_within(start..end, start + more);
+    out[start - 1..start + more].copy_from_slice(&prefix[..=more]);
+    out.truncate(end + more);
 }

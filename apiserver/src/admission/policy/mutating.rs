@@ -247,7 +247,7 @@ impl Invocation<'_> {
     /// A patched object as if a client had sent it.
     fn decoded(&self, ty: &Ref<apiserver_schema::Type>, patched: &Value) -> Result<Value> {
         let (group, version, kind) = &self.seen.kind;
-        let expected = Expected { group, version, kind, ty };
+        let expected = Expected { group, version, kind, ty, older: &[] };
         let json = serde_json::to_vec(patched).map_err(Status::internal)?;
         let decoded = body::decode_fields(&json, &expected, FieldValidation::Strict, &mut Vec::new());
         let mut decoded = decoded.map_err(|error| match error {

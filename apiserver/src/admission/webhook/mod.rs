@@ -308,7 +308,7 @@ impl Webhooks {
         let (group, version, kind) = &seen.kind;
         let ty = hooks::ty(attributes, seen)
             .ok_or_else(|| internal(&format_args!("no type for {}, Kind={kind}", api_version(group, version))))?;
-        let expected = Expected { group, version, kind, ty: &ty };
+        let expected = Expected { group, version, kind, ty: &ty, older: &[] };
         let json = serde_json::to_vec(&patched).map_err(|error| internal(&error))?;
         let mut decoded = body::decode_fields(&json, &expected, FieldValidation::Ignore, &mut Vec::new()).map_err(
             |error| match error {

@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 
 use super::custom_resource_definition_v1beta1 as v1beta1;
 use super::{Hooks, Request};
-use crate::apiextensions::conditions;
+use crate::apiextensions::CLEANUP;
+use crate::conditions;
 use crate::field::{ErrorList, Path};
 use crate::object::{self, items, text};
 
@@ -23,9 +24,16 @@ impl Hooks for CustomResourceDefinition {
         true
     }
 
-    /// A definition goes once its objects are gone.
+    /// A definition is held until its objects are gone.
     fn begin_deletion(&self, object: &mut Value, _finalizers: &[String]) -> bool {
-        conditions::begin_deletion(object);
+        object::set_meta(object, "deletionTimestamp", Some(object::now()));
+        let mut finalizers: Vec<Value> = object::finalizers(object).into_iter().map(Value::from).collect();
+        if !object::finalizers(object).contains(&CLEANUP) {
+            finalizers.push(CLEANUP.into());
+        }
+        object::set_meta(object, "finalizers", Some(finalizers.into()));
+        let message = "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon";
+        conditions::set(object, "Terminating", "True", "InstanceDeletionPending", message);
         true
     }
 

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{cel_rules, defaults, open_api, structural};
-use crate::apiextensions::conditions::is_true;
 use crate::apiextensions::schema_conditions::{Approval, approval, is_protected};
+use crate::conditions::is_true;
 use crate::field::{ErrorList, Path};
 use crate::internal_form;
 use crate::object::{items, text};
