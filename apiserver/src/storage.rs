@@ -1,5 +1,7 @@
 //! Where the objects of one resource are kept: keys, encodings, the cache in front.
 
+use std::collections::VecDeque;
+use std::hash::{BuildHasher, RandomState};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +13,7 @@ use apiserver_watch_cache::{Cache, CacheOptions, Codec, DecodeError, Decoded, Fe
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use parking_lot::Mutex;
 use serde_json::Value;
 use smol_str::SmolStr;
 
@@ -62,6 +65,13 @@ pub struct Format {
     pub ttl: Option<Duration>,
     /// What values are encrypted with; none where that is never asked for.
     pub keys: Option<Arc<Keys>>,
+    foreseen: Foreseen,
+}
+
+/// What is to be stored under a key.
+pub struct Prepared<'a> {
+    key: &'a str,
+    value: Bytes,
 }
 
 impl ObjectStore {
@@ -83,6 +93,7 @@ impl ObjectStore {
             hooks: Arc::clone(&resource.hooks),
             ttl: resource.hooks.expires().then_some(event_ttl),
             keys,
+            foreseen: Foreseen::default(),
         });
         let options = CacheOptions::new(&prefix).index(resource.hooks.indexed_fields().iter().copied());
         let cache = Cache::start(feed, options, Arc::clone(&format) as Arc<dyn Codec>);
@@ -124,10 +135,25 @@ impl ObjectStore {
         Ok(())
     }
 
+    /// What an object is stored as.
+    pub fn prepare<'a>(&self, key: &'a str, object: &Value) -> Result<Prepared<'a>> {
+        Ok(Prepared { key, value: self.format.sealed(key, object)? })
+    }
+
+    /// Notes how what is about to be stored will be served: the cache need not decode it when the store tells of it.
+    pub fn foresee(&self, prepared: &Prepared<'_>, served: &mut Value) {
+        object::set_meta(served, "resourceVersion", Some(Foreseen::VERSION.into()));
+        self.format.foresee(&prepared.value, served);
+    }
+
     /// Writes a new object.
     pub async fn create(&self, key: &str, object: &Value) -> Result<Created> {
-        let bytes = self.format.sealed(key, object)?;
-        match self.operations.create.timed(self.store.put(key, bytes, Expect::Absent, self.format.ttl)).await? {
+        self.put_new(self.prepare(key, object)?).await
+    }
+
+    /// Writes a new object.
+    pub async fn put_new(&self, Prepared { key, value }: Prepared<'_>) -> Result<Created> {
+        match self.operations.create.timed(self.store.put(key, value, Expect::Absent, self.format.ttl)).await? {
             Outcome::Done(revision) => Ok(Created::Done(self.settled(revision).await)),
             Outcome::Conflict(_) => Ok(Created::Exists),
         }
@@ -135,8 +161,12 @@ impl ObjectStore {
 
     /// Replaces the object that was last written at `revision`; otherwise says what is there instead.
     pub async fn replace(&self, key: &str, object: &Value, revision: Revision) -> Result<Replaced> {
-        let bytes = self.format.sealed(key, object)?;
-        let put = self.store.put(key, bytes, Expect::ModRevision(revision), self.format.ttl);
+        self.put_over(self.prepare(key, object)?, revision).await
+    }
+
+    /// [`ObjectStore::replace`] with what was prepared.
+    pub async fn put_over(&self, Prepared { key, value }: Prepared<'_>, revision: Revision) -> Result<Replaced> {
+        let put = self.store.put(key, value, Expect::ModRevision(revision), self.format.ttl);
         match self.operations.update.timed(put).await? {
             Outcome::Done(revision) => Ok(Replaced::Done(self.settled(revision).await)),
             Outcome::Conflict(found) => self.found(found.value).await,
@@ -345,6 +375,17 @@ impl Format {
         }
     }
 
+    /// See [`ObjectStore::foresee`].
+    fn foresee(&self, value: &Bytes, served: &Value) {
+        // Custom resources are decoded by what their definition says when they are read, what is encrypted by who can.
+        let is_plain = self.hooks.custom().is_none() && self.keys.is_none();
+        if is_plain && served["apiVersion"] == *self.storage.api_version {
+            let mut json = Vec::with_capacity(value.len() * 2);
+            json::encode(&self.storage.ty, served, &mut json);
+            self.foreseen.add(value, json);
+        }
+    }
+
     fn json(&self, stored: &KeyValue) -> std::result::Result<Bytes, DecodeError> {
         let value = self.open(stored)?.value;
         self.json_of(&value, stored.mod_revision)
@@ -397,6 +438,54 @@ impl Format {
     }
 }
 
+/// How values that this server is writing are served, by the hash of what is stored.
+#[derive(Default)]
+struct Foreseen {
+    hasher: RandomState,
+    /// The oldest first; what the store never tells of is pushed out.
+    values: Mutex<VecDeque<(u64, Vec<u8>)>>,
+}
+
+impl Foreseen {
+    /// How many are kept: writes that are under way, or whose events are.
+    const MOST: usize = 256;
+    /// Of larger ones decoding is the least cost.
+    const LARGEST: usize = 64 * 1024;
+    /// What stands in the JSON where the revision belongs, which the store tells.
+    const VERSION: &str = "0";
+
+    fn add(&self, value: &[u8], json: Vec<u8>) {
+        let hash = self.hasher.hash_one(value);
+        let mut values = self.values.lock();
+        if json.len() > Self::LARGEST {
+            return;
+        }
+        if values.len() == Self::MOST {
+            values.pop_front();
+        }
+        values.push_back((hash, json));
+    }
+
+    /// The JSON of what was stored at a revision.
+    fn take(&self, value: &[u8], revision: Revision) -> Option<Bytes> {
+        if self.values.lock().is_empty() {
+            return None;
+        }
+        let hash = self.hasher.hash_one(value);
+        let json = {
+            let mut values = self.values.lock();
+            let at = values.iter().position(|(other, _)| *other == hash)?;
+            values.remove(at)?.1
+        };
+        // Before it there are only names, in which quotes would be escaped.
+        let before = br#""resourceVersion":""#;
+        let at = json.windows(before.len()).position(|window| window == before)? + before.len();
+        let version = revision.to_string();
+        let rest = json[at..].strip_prefix(Self::VERSION.as_bytes())?;
+        Some([&json[..at], version.as_bytes(), rest].concat().into())
+    }
+}
+
 impl Codec for Format {
     fn prepare<'a>(&'a self, stored: &'a [KeyValue]) -> BoxFuture<'a, ()> {
         match &self.keys {
@@ -410,7 +499,13 @@ impl Codec for Format {
     }
 
     fn decode(&self, stored: &KeyValue) -> std::result::Result<Decoded, DecodeError> {
-        let json = self.json(stored)?;
+        let json = match self.foreseen.take(&stored.value, stored.mod_revision) {
+            Some(json) => {
+                debug_assert_eq!(Ok(&json), self.json(stored).as_ref(), "what was foreseen is what is read");
+                json
+            }
+            None => self.json(stored)?,
+        };
         let mut facts = facts::read(&json, &self.selectable)
             .map_err(|error| DecodeError::Damaged(format!("{}: {error}", stored.key)))?;
         self.hooks.complete_facts(&mut facts);
@@ -546,6 +641,7 @@ mod tests {
             hooks: Arc::clone(&resource.hooks),
             ttl: None,
             keys: None,
+            foreseen: Foreseen::default(),
         }
     }
 

@@ -71,3 +71,20 @@ fn types_are_small_enough() {
 fn digest(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
+
+/// What a message says in an uncommon spelling reads as what it means.
+#[test]
+fn messages_are_normalised() {
+    let builtin = builtins().iter().find(|builtin| builtin.kind == "Pod").unwrap();
+    let pod = serde_json::json!({
+        "metadata": {"name": "p", "labels": {}},
+        "spec": {"containers": [{"name": "c", "resources": {"requests": {"cpu": "1000m", "memory": "1024Ki"}}}]},
+    });
+    let message = protobuf::message(builtin.ty, &pod);
+    let decoded = protobuf::decode(builtin.ty, &message).unwrap();
+    assert_eq!(decoded["spec"]["containers"][0]["resources"]["requests"]["cpu"], "1");
+    assert_eq!(decoded["spec"]["containers"][0]["resources"]["requests"]["memory"], "1Mi");
+    assert!(decoded["metadata"].get("labels").is_none());
+    let text = json::decode(builtin.ty, decoded.to_string().as_bytes(), DecodeOptions::default()).unwrap();
+    assert_eq!(text.value, decoded);
+}

@@ -95,15 +95,15 @@ pub async fn run(server: Arc<Server>, port: u16) {
 
 async fn all(server: &Server, identity: &identity::Identity, port: u16) -> Result<()> {
     server.caches_ready().await?;
-    system_namespaces(server).await?;
     // What does not build on each other, side by side: the store commits together what comes together.
     tokio::try_join!(
+        system_namespaces(server),
         async { if server.authorization.has_rbac() { rbac(server).await } else { Ok(()) } },
         api_services::make(server),
         flow_control::keep(server),
         priority_classes(server),
+        service_cidr(server),
         async {
-            service_cidr(server).await?;
             server.allocations.repair(server).await?;
             kubernetes_service(server, port).await
         },
@@ -224,8 +224,10 @@ async fn kubernetes_service(server: &Server, port: u16) -> Result<()> {
     let completed = json!({
         "spec": {"clusterIPs": [address], "ipFamilies": [family]}, "status": {"loadBalancer": {}},
     });
-    ensure_as(server, "", "services", &sent, MANAGER, completed).await?;
-    endpoints(server, identity::master_leases(server).await?, port).await
+    tokio::try_join!(ensure_as(server, "", "services", &sent, MANAGER, completed), async {
+        endpoints(server, identity::master_leases(server).await?, port).await
+    })?;
+    Ok(())
 }
 
 /// Takes this server out of the endpoints of its service, when it stops.
@@ -244,7 +246,6 @@ async fn endpoints(server: &Server, addresses: Vec<String>, port: u16) -> Result
             "labels": {"endpointslice.kubernetes.io/skip-mirror": "true"}},
         "subsets": if ips.is_empty() { Value::Null } else { json!([{"addresses": ips, "ports": ports}]) },
     });
-    reconcile(server, "", "endpoints", endpoints, &["subsets"]).await?;
     let ready: Vec<Value> =
         addresses.iter().map(|address| json!({"addresses": [address], "conditions": {"ready": true}})).collect();
     let slice = json!({
@@ -255,7 +256,11 @@ async fn endpoints(server: &Server, addresses: Vec<String>, port: u16) -> Result
         "endpoints": ready,
         "ports": if addresses.is_empty() { json!([]) } else { ports },
     });
-    reconcile(server, "discovery.k8s.io", "endpointslices", slice, &["endpoints", "ports"]).await
+    tokio::try_join!(
+        reconcile(server, "", "endpoints", endpoints, &["subsets"]),
+        reconcile(server, "discovery.k8s.io", "endpointslices", slice, &["endpoints", "ports"]),
+    )?;
+    Ok(())
 }
 
 /// Since when the use of old service account tokens is kept account of.

@@ -99,9 +99,14 @@ pub async fn create_object(
         }
         let stored = target.stored(&context.server, &object).await?;
         let key = objects.key(&namespace, &name);
-        match objects.create(&key, stored.as_ref().unwrap_or(&object)).await {
+        let outcome = async {
+            let prepared = objects.prepare(&key, stored.as_ref().unwrap_or(&object))?;
+            object = target.read_back(&context.server, std::mem::take(&mut object), stored, &key, 0).await?;
+            objects.foresee(&prepared, &mut object);
+            objects.put_new(prepared).await
+        };
+        match outcome.await {
             Ok(Created::Done(revision)) => {
-                let mut object = target.read_back(&context.server, object, stored, &key, revision).await?;
                 object::set_meta(&mut object, "resourceVersion", Some(revision.to_string().into()));
                 target.convert_from_storage(&mut object);
                 return Ok(object);

@@ -181,34 +181,39 @@ async fn attempt(
     }
     let stored = converted.as_ref().unwrap_or(&object);
     // The last finalizer of an object being deleted is gone: the update is its end.
-    let outcome = if is_finished(&object) {
-        objects.remove(key, old_revision).await
-    } else if same(target, stored, raw) {
-        match objects.standing(key, stored, old_revision).await {
-            Ok(Standing::Same) => {
+    let is_end = is_finished(&object);
+    let is_same = !is_end && same(target, stored, raw);
+    let standing = if is_same { objects.standing(key, stored, old_revision).await } else { Ok(Standing::OtherBytes) };
+    let outcome = async {
+        match standing? {
+            Standing::Same => {
                 if converted.is_some() {
-                    object = target.read_back(&context.server, object, converted, key, old_revision).await?;
+                    object = target.read_back(&context.server, std::mem::take(&mut object), converted, key, 0).await?;
                 }
-                target.convert_from_storage(&mut object);
-                object::set_meta(&mut object, "resourceVersion", Some(old_revision.to_string().into()));
-                return Ok(Attempt::Done(object));
+                Ok(Replaced::Done(old_revision))
             }
-            Ok(Standing::OtherBytes) => objects.replace(key, stored, old_revision).await,
-            Ok(Standing::Replaced(replaced)) => Ok(replaced),
-            Err(failed) => Err(failed),
+            Standing::Replaced(replaced) => Ok(replaced),
+            Standing::OtherBytes if is_end => {
+                let outcome = objects.remove(key, old_revision).await;
+                object = target.read_back(&context.server, std::mem::take(&mut object), converted, key, 0).await?;
+                outcome
+            }
+            Standing::OtherBytes => {
+                let prepared = objects.prepare(key, converted.as_ref().unwrap_or(&object))?;
+                object = target.read_back(&context.server, std::mem::take(&mut object), converted, key, 0).await?;
+                objects.foresee(&prepared, &mut object);
+                objects.put_over(prepared, old_revision).await
+            }
         }
-    } else {
-        objects.replace(key, stored, old_revision).await
     };
-    match outcome {
+    match outcome.await {
         Ok(Replaced::Done(revision)) => {
             allocation.commit(context).await;
-            if is_finished(&object) {
+            if is_end {
                 context.server.allocations.after_delete(context, target, &object).await;
             }
             // The end of an object is no version of it.
-            let revision = if is_finished(&object) { old_revision } else { revision };
-            let mut object = target.read_back(&context.server, object, converted, key, revision).await?;
+            let revision = if is_end { old_revision } else { revision };
             object::set_meta(&mut object, "resourceVersion", Some(revision.to_string().into()));
             target.convert_from_storage(&mut object);
             Ok(Attempt::Done(object))

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use http::Method;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
 use super::client::{Client, Endpoint};
@@ -49,7 +51,7 @@ impl Subject {
         etcd.args(["--listen-peer-urls", &peer, "--initial-advertise-peer-urls", &peer]);
         etcd.args(["--initial-cluster", &format!("default={peer}")]);
         let etcd = spawn(etcd, &directory.join("etcd.log")).context("starting etcd")?;
-        await_port(client).await.context("waiting for etcd")?;
+        await_health(client).await.context("waiting for etcd")?;
 
         let mut server = Command::new(&program.binary);
         server.args(&program.arguments);
@@ -122,12 +124,20 @@ fn free_ports() -> Result<[u16; 3]> {
     Ok([a.local_addr()?.port(), b.local_addr()?.port(), c.local_addr()?.port()])
 }
 
-async fn await_port(port: u16) -> Result<()> {
+/// Waits until etcd has a leader and writes: electing one takes longer than listening.
+async fn await_health(port: u16) -> Result<()> {
+    let healthy = async || {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
+        stream.write_all(b"GET /health HTTP/1.0\r\n\r\n").await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        std::io::Result::Ok(answer.contains(r#""health":"true""#))
+    };
     for _ in 0..3000 {
-        if tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
+        if matches!(healthy().await, Ok(true)) {
             return Ok(());
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    bail!("nothing listens on port {port}")
+    bail!("nothing healthy listens on port {port}")
 }

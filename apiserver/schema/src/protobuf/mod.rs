@@ -12,7 +12,7 @@ mod wire;
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::json::{self, DecodeError, DecodeOptions};
+use crate::json::DecodeError;
 use crate::types::Type;
 
 pub use encode::{encode, message};
@@ -113,7 +113,8 @@ pub fn decode(ty: &Type, raw: &[u8]) -> Result<Value, Error> {
 pub fn decode_object(ty: &Type, api_version: &str, kind: &str, raw: &[u8]) -> Result<Value, Error> {
     let mut text = Vec::with_capacity(raw.len() * 2);
     to_json(ty, api_version, kind, raw, &mut text)?;
-    Ok(json::decode(ty, &text, DecodeOptions::default())?.value)
+    // What is written canonically reads as it is.
+    serde_json::from_slice(&text).map_err(|error| Error::Value(error.to_string()))
 }
 
 fn text(bytes: &[u8]) -> Result<&str, Error> {
