@@ -126,6 +126,9 @@ impl CustomDocuments for Customs {
         let Some((group_name, version)) = name.strip_prefix("apis/").and_then(|rest| rest.split_once('/')) else {
             return Ok(None);
         };
+        if let Some(remote) = self.0.aggregation.serving(group_name, version) {
+            return Ok(self.0.aggregation.documents(&remote.name).converted);
+        }
         let Some(group) = self.0.custom.now().groups.get(group_name).cloned() else { return Ok(None) };
         if let Some((of, document)) = self.0.openapi.custom.lock().v3.get(name)
             && Arc::ptr_eq(of, &group)
@@ -164,7 +167,7 @@ impl CustomDocuments for Customs {
         } else {
             let own = apiserver_openapi::parse(&documents.v2_with(resources, false)?)?;
             let merged = aggregation::merged_v2(own, parts.iter().map(|part| &**part));
-            apiserver_openapi::Documents::of_v2(&merged, protobuf)?
+            apiserver_openapi::Documents::of(&merged, protobuf)?
         };
         let document = Arc::new(document);
         self.0.openapi.custom.lock().v2[place] = Some((generations, Arc::clone(&document)));
@@ -200,7 +203,9 @@ fn elsewhere(context: &Context, documents: &apiserver_openapi::Documents, name: 
     let mut group_version = name.strip_prefix("apis/")?.splitn(2, '/');
     let (group, version) = (group_version.next()?, group_version.next().unwrap_or_default());
     if let Some(remote) = aggregation.serving(group, version) {
-        return Some(remote);
+        // What is converted is this server's.
+        let is_converted = aggregation.documents(&remote.name).converted.is_some();
+        return (!is_converted).then_some(remote);
     }
     let is_custom = || context.server.custom.now().groups.contains_key(group);
     if documents.names().any(|known| known == name) || is_custom() {

@@ -27,6 +27,13 @@ pub struct Document {
     protobuf: OnceLock<Bytes>,
 }
 
+/// What has the same content is the same.
+impl PartialEq for Document {
+    fn eq(&self, other: &Self) -> bool {
+        self.etag == other.etag
+    }
+}
+
 impl Document {
     /// A document of v3 in protobuf, compressed; made when first asked for.
     ///

@@ -132,11 +132,11 @@ impl Documents {
         self.make_v2(if protobuf { document::write_protobuf } else { document::write }, extra)
     }
 
-    /// A v2 document that was put together elsewhere, in JSON or protobuf.
+    /// A document that was put together elsewhere, in JSON or, of v2, in protobuf.
     ///
     /// # Errors
     /// The compressor fails.
-    pub fn of_v2(document: &Value, protobuf: bool) -> io::Result<Document> {
+    pub fn of(document: &Value, protobuf: bool) -> io::Result<Document> {
         if protobuf { document::compress_protobuf(document) } else { document::compress(document) }
     }
 

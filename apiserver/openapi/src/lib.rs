@@ -3,6 +3,7 @@
 //! Documents are put together from the compiled schema, the table of resources and the descriptions in
 //! k8s-openapi, which the build script collects. Nothing is made before the first request.
 
+mod convert;
 mod custom;
 mod definitions;
 mod descriptions;
@@ -17,6 +18,7 @@ mod paths;
 mod protobuf;
 mod resource;
 
+pub use convert::v3_of_v2;
 pub use custom::{CustomDocuments, definition};
 pub use document::Document;
 pub use documents::{Documents, parse, unpack};

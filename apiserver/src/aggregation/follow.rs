@@ -155,7 +155,8 @@ async fn keep_documents(server: Arc<Server>, name: String, wake: Arc<Notify>) {
             });
             let described = openapi::fetch(&server, &remote).await?;
             server.aggregation.learn(&name, |known| {
-                (known.openapi, known.openapi_v2) = described;
+                (known.openapi, known.converted, known.openapi_v2) =
+                    (described.names, described.converted, described.v2);
             });
             Ok(())
         };

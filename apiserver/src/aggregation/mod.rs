@@ -64,6 +64,8 @@ pub struct Documents {
     pub stale: bool,
     /// The OpenAPI documents by their names, each with the hash of its contents.
     pub openapi: BTreeMap<String, String>,
+    /// Where it has no OpenAPI v3: the document of its group and version, made of that of v2.
+    pub converted: Option<Arc<apiserver_openapi::Document>>,
     /// The part of its OpenAPI v2 document that is about the APIService; null where there is none.
     pub openapi_v2: Arc<Value>,
 }

@@ -27,32 +27,53 @@ fn aggregator() -> User {
     User { name: "system:aggregator".to_owned(), ..User::default() }
 }
 
-/// Asks a server for the names and hashes of its v3 documents, and for its part of the v2 document.
+/// What a server says of its API.
+pub struct Described {
+    /// Its v3 documents by name, each with its hash.
+    pub names: BTreeMap<String, String>,
+    /// The v3 document that was made of that of v2.
+    pub converted: Option<Arc<apiserver_openapi::Document>>,
+    /// Its part of the v2 document.
+    pub v2: Arc<Value>,
+}
+
+/// Asks a server what it says of its API.
 ///
 /// # Errors
 /// It does not answer.
-pub async fn fetch(server: &Arc<Server>, remote: &Remote) -> Result<(BTreeMap<String, String>, Arc<Value>), String> {
+pub async fn fetch(server: &Arc<Server>, remote: &Remote) -> Result<Described, String> {
     let read = |body: &[u8]| serde_json::from_slice::<Value>(body).map_err(|error| error.to_string());
     let answer = ask(server, remote, "/openapi/v3").await?;
-    let mut documents = BTreeMap::new();
+    let mut names = BTreeMap::new();
+    let has_v3 = answer.code != StatusCode::NOT_FOUND;
     match answer.code {
         StatusCode::NOT_FOUND => {}
         StatusCode::OK => {
             for (name, document) in entries(&read(&answer.body)?["paths"]) {
                 let url = text(&document["serverRelativeURL"]);
                 let hash = url.split_once("hash=").map(|(_, hash)| hash).unwrap_or_default();
-                documents.insert(name.to_owned(), hash.split('&').next().unwrap_or_default().to_owned());
+                names.insert(name.to_owned(), hash.split('&').next().unwrap_or_default().to_owned());
             }
         }
         _ => return Err("Error, could not get list of group versions for APIService".to_owned()),
     }
     let answer = ask(server, remote, "/openapi/v2").await?;
+    let mut converted = None;
     let part = match answer.code {
-        StatusCode::OK => merge::below(read(&answer.body)?, &format!("{}/", remote.path())),
+        StatusCode::OK => {
+            let document = read(&answer.body)?;
+            if !has_v3 {
+                let v3 = apiserver_openapi::v3_of_v2(&document);
+                let v3 = apiserver_openapi::Documents::of(&v3, false).map_err(|error| error.to_string())?;
+                names.insert(remote.path()[1..].to_owned(), v3.etag.clone());
+                converted = Some(Arc::new(v3));
+            }
+            merge::below(document, &format!("{}/", remote.path()))
+        }
         StatusCode::NOT_FOUND => Value::Null,
         code => return Err(format!("failed to retrieve openAPI spec, http error: {code}")),
     };
-    Ok((documents, Arc::new(part)))
+    Ok(Described { names, converted, v2: Arc::new(part) })
 }
 
 async fn ask(server: &Server, remote: &Remote, target: &str) -> Result<Answer, String> {

@@ -36,6 +36,19 @@ async fn sample(server: &Server) -> u16 {
     TlsServer::start(&server.files, ("sample", &["sample.default.svc"]), true, answer).await.address.port()
 }
 
+/// [`sample`] of the time before OpenAPI v3.
+async fn old_sample(server: &Server) -> u16 {
+    let answer = |request: Request<Incoming>| async move {
+        if request.uri().path().starts_with("/openapi/v3") {
+            let mut response = Response::new(Full::default());
+            *response.status_mut() = StatusCode::NOT_FOUND;
+            return response;
+        }
+        answer(request).await
+    };
+    TlsServer::start(&server.files, ("sample", &["sample.default.svc"]), true, answer).await.address.port()
+}
+
 async fn answer(mut request: Request<Incoming>) -> Response<Full<Bytes>> {
     let said = |name: &str| {
         let all = request.headers().get_all(name).iter().map(|value| value.to_str().unwrap().to_owned());
@@ -194,6 +207,32 @@ async fn another_server_serves_its_group() {
     .await;
     let left = client.get("/apis").await.ok();
     assert_eq!(left["groups"].as_array().unwrap().len(), names.len() - 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_has_no_openapi_v3_gets_one_made_of_v2() {
+    let server = server().await;
+    let client = server.admin().await;
+    let port = old_sample(&server).await;
+    let service = json!({
+        "metadata": {"name": "sample"}, "spec": {"type": "ExternalName", "externalName": "localhost"},
+    });
+    client.post("/api/v1/namespaces/default/services", &service).await.created();
+    client.post(SERVICES, &api_service(&server, port)).await.created();
+    let name = "apis/wardle.example.com/v1";
+    let index = once(&client, "/openapi/v3", |index| index["paths"][name].is_object()).await;
+    let url = index["paths"][name]["serverRelativeURL"].as_str().unwrap();
+    let document = client.get(url).await.ok();
+    assert_eq!(document["openapi"], "3.0.0");
+    assert!(document["paths"]["/apis/wardle.example.com/v1/flunders"]["get"].is_object());
+    assert_eq!(document["components"]["schemas"]["Flunder"], json!({"type": "object"}));
+    client.delete(&format!("{SERVICES}/v1.wardle.example.com")).await.ok();
+    until("its end", async || {
+        let index = client.get("/openapi/v3").await.ok();
+        index["paths"][name].is_null().then_some(())
+    })
+    .await;
+    assert_eq!(client.get(url).await.code, StatusCode::NOT_FOUND);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
