@@ -98,6 +98,8 @@ impl CustomDocuments for Customs {
             return Ok(Some(Arc::clone(index)));
         }
         let names = self.names();
+        // Unpacked once for all of them.
+        let _descriptions = apiserver_openapi::Descriptions::get();
         let mut extra = Vec::new();
         for name in names {
             if let Some(document) = self.v3(&name)? {

@@ -44,11 +44,7 @@ pub fn definition(group: &str, version: &str, kind: &str) -> String {
 }
 
 /// The definitions of custom resources and their lists.
-pub fn definitions(
-    resources: &[Resource],
-    flavour: Flavour,
-    descriptions: &Descriptions<'_>,
-) -> BTreeMap<String, Value> {
+pub fn definitions(resources: &[Resource], flavour: Flavour, descriptions: &Descriptions) -> BTreeMap<String, Value> {
     let mut found = BTreeMap::new();
     for resource in resources {
         let Some(custom) = &resource.custom else { continue };
@@ -78,7 +74,7 @@ struct Maker<'a> {
     resource: &'a Resource,
     custom: &'a Custom,
     flavour: Flavour,
-    descriptions: &'a Descriptions<'a>,
+    descriptions: &'a Descriptions,
 }
 
 impl Maker<'_> {

@@ -33,7 +33,7 @@ impl Flavour {
 /// Makes schemas of one document.
 pub struct Definitions<'a> {
     pub flavour: Flavour,
-    pub descriptions: &'a Descriptions<'a>,
+    pub descriptions: &'a Descriptions,
     /// The groups and versions in which `DeleteOptions` and `WatchEvent` are known here, the core one first.
     pub group_versions: Vec<(String, String)>,
     /// The definitions of custom resources, with what they refer to.
@@ -356,7 +356,7 @@ fn list_item(definition: &str) -> Option<&str> {
 }
 
 /// What the fields of a list kind are for; k8s-openapi has one generic type for all of them.
-fn list_field(descriptions: &Descriptions<'_>, outer: &Type, field: &str) -> Option<String> {
+fn list_field(descriptions: &Descriptions, outer: &Type, field: &str) -> Option<String> {
     let item = list_item(&outer.name)?;
     match field {
         "apiVersion" | "kind" => descriptions.field(&format!("{META}Status"), field).map(str::to_owned),

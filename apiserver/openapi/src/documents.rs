@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::custom;
 use crate::definitions::{Definitions, Flavour};
-use crate::descriptions::{self, Descriptions};
+use crate::descriptions::Descriptions;
 use crate::document::{self, Document, Paths};
 use crate::parameters::Parameters;
 use crate::paths;
@@ -74,8 +74,7 @@ impl Documents {
     /// # Errors
     /// The compressor fails.
     pub fn index_with(&self, extra: &[(String, String)]) -> io::Result<Document> {
-        let text = descriptions::unpack();
-        let descriptions = Descriptions::parse(&text);
+        let descriptions = Descriptions::get();
         let mut paths = Map::new();
         for (name, (content, place)) in &self.v3 {
             let document = cached(place, || self.make(content, &descriptions))?;
@@ -92,8 +91,7 @@ impl Documents {
     /// # Errors
     /// The compressor fails.
     pub fn of_custom(resources: &[Resource]) -> io::Result<Document> {
-        let text = descriptions::unpack();
-        let descriptions = Descriptions::parse(&text);
+        let descriptions = Descriptions::get();
         let parameters = Parameters { descriptions: &descriptions };
         let paths = resources.iter().flat_map(|resource| paths::of_resource(resource, &parameters)).collect();
         let mut group_versions = vec![(String::new(), "v1".to_owned())];
@@ -109,10 +107,7 @@ impl Documents {
     /// The compressor fails.
     pub fn v3(&self, name: &str) -> io::Result<Option<Arc<Document>>> {
         let Some((content, place)) = self.v3.get(name) else { return Ok(None) };
-        let document = cached(place, || {
-            let text = descriptions::unpack();
-            self.make(content, &Descriptions::parse(&text))
-        })?;
+        let document = cached(place, || self.make(content, &Descriptions::get()))?;
         Ok(Some(document))
     }
 
@@ -153,8 +148,7 @@ impl Documents {
         write: fn(Paths, &Definitions<'_>) -> io::Result<Document>,
         extra: Vec<Resource>,
     ) -> io::Result<Document> {
-        let text = descriptions::unpack();
-        let descriptions = Descriptions::parse(&text);
+        let descriptions = Descriptions::get();
         let mut all = Paths::new();
         for (content, _) in self.v3.values() {
             all.extend(self.paths(content, &descriptions));
@@ -172,7 +166,7 @@ impl Documents {
         write(all, &Definitions { flavour: Flavour::V2, descriptions: &descriptions, group_versions, custom })
     }
 
-    fn make(&self, content: &Content, descriptions: &Descriptions<'_>) -> io::Result<Document> {
+    fn make(&self, content: &Content, descriptions: &Descriptions) -> io::Result<Document> {
         let mut group_versions = vec![(String::new(), "v1".to_owned())];
         if let Content::GroupVersion { group, version } = content
             && !group.is_empty()
@@ -184,7 +178,7 @@ impl Documents {
         document::write(self.paths(content, descriptions), &definitions)
     }
 
-    fn paths(&self, content: &Content, descriptions: &Descriptions<'_>) -> Paths {
+    fn paths(&self, content: &Content, descriptions: &Descriptions) -> Paths {
         match content {
             Content::Discovery(path, definition) => vec![paths::of_discovery(path, definition)],
             Content::Server(at) => {

@@ -20,6 +20,7 @@ mod resource;
 
 pub use convert::v3_of_v2;
 pub use custom::{CustomDocuments, definition};
+pub use descriptions::Descriptions;
 pub use document::Document;
 pub use documents::{Documents, parse, unpack};
 pub use resource::{Custom, Resource, Subresource};

@@ -43,7 +43,7 @@ impl Parameter {
 
 /// Makes the parameters of one document.
 pub struct Parameters<'a> {
-    pub descriptions: &'a Descriptions<'a>,
+    pub descriptions: &'a Descriptions,
 }
 
 /// Name, type and meaning of the options of listing and watching.
