@@ -22,6 +22,7 @@ use crate::printers::{IncludeObject, Table};
 use crate::resources::api_version;
 use crate::server::Server;
 use crate::status::{Result, Status};
+use crate::storage::Prepared;
 
 /// How many bytes of a list are made at a time.
 const CHUNK: usize = 64 * 1024;
@@ -690,14 +691,27 @@ impl Target {
         object: Value,
         stored: Option<Value>,
         key: &str,
-        revision: i64,
     ) -> BoxFuture<'a, Result<Value>> {
         let converts = stored.is_some();
-        let written = self.objects().and_then(|objects| objects.written(key, stored.unwrap_or(object), revision));
+        let written = self.objects().and_then(|objects| objects.written(key, stored.unwrap_or(object)));
         match written {
             Ok(written) if converts => self.judged(server, written),
             written => Box::pin(future::ready(written)),
         }
+    }
+
+    /// What is to be stored, and [`Target::read_back`] of it.
+    pub async fn prepare<'a>(
+        &self,
+        server: &Server,
+        object: Value,
+        stored: Option<Value>,
+        key: &'a str,
+    ) -> Result<(Prepared<'a>, Value)> {
+        let converts = stored.is_some();
+        let (prepared, written) = self.objects()?.prepare(key, stored.unwrap_or(object))?;
+        let written = if converts { self.judged(server, written).await? } else { written };
+        Ok((prepared, written))
     }
 
     /// An object's canonical JSON in the request's version.

@@ -135,41 +135,50 @@ impl ObjectStore {
         Ok(())
     }
 
-    /// What an object is stored as.
-    pub fn prepare<'a>(&self, key: &'a str, object: &Value) -> Result<Prepared<'a>> {
-        Ok(Prepared { key, value: self.format.sealed(key, object)? })
-    }
-
-    /// Notes how what is about to be stored will be served: the cache need not decode it when the store tells of it.
-    pub fn foresee(&self, prepared: &Prepared<'_>, served: &mut Value) {
-        object::set_meta(served, "resourceVersion", Some(Foreseen::VERSION.into()));
-        self.format.foresee(&prepared.value, served);
+    /// What an object is stored as, and the object as it reads back then. The cache need not decode it when the store
+    /// tells of it.
+    pub fn prepare<'a>(&self, key: &'a str, object: Value) -> Result<(Prepared<'a>, Value)> {
+        let plain = self.format.encode(&object);
+        let value = self.format.sealed(key, plain.clone())?;
+        let (mut written, json) = self.reading_back(key, object, Some(plain))?;
+        object::set_meta(&mut written, "resourceVersion", Some(Foreseen::REVISION.to_string().into()));
+        self.format.foresee(&value, &written, json);
+        Ok((Prepared { key, value }, written))
     }
 
     /// Writes a new object.
     pub async fn create(&self, key: &str, object: &Value) -> Result<Created> {
-        self.put_new(self.prepare(key, object)?).await
+        let value = self.format.sealed(key, self.format.encode(object))?;
+        self.put_new(Prepared { key, value }).await
     }
 
-    /// Writes a new object.
+    /// [`ObjectStore::create`] with what was prepared.
     pub async fn put_new(&self, Prepared { key, value }: Prepared<'_>) -> Result<Created> {
-        match self.operations.create.timed(self.store.put(key, value, Expect::Absent, self.format.ttl)).await? {
+        let put = self.store.put(key, value.clone(), Expect::Absent, self.format.ttl);
+        match self.operations.create.timed(put).await? {
             Outcome::Done(revision) => Ok(Created::Done(self.settled(revision).await)),
-            Outcome::Conflict(_) => Ok(Created::Exists),
+            Outcome::Conflict(_) => {
+                self.format.foreseen.take(&value, 0);
+                Ok(Created::Exists)
+            }
         }
     }
 
     /// Replaces the object that was last written at `revision`; otherwise says what is there instead.
     pub async fn replace(&self, key: &str, object: &Value, revision: Revision) -> Result<Replaced> {
-        self.put_over(self.prepare(key, object)?, revision).await
+        let value = self.format.sealed(key, self.format.encode(object))?;
+        self.put_over(Prepared { key, value }, revision).await
     }
 
     /// [`ObjectStore::replace`] with what was prepared.
     pub async fn put_over(&self, Prepared { key, value }: Prepared<'_>, revision: Revision) -> Result<Replaced> {
-        let put = self.store.put(key, value, Expect::ModRevision(revision), self.format.ttl);
+        let put = self.store.put(key, value.clone(), Expect::ModRevision(revision), self.format.ttl);
         match self.operations.update.timed(put).await? {
             Outcome::Done(revision) => Ok(Replaced::Done(self.settled(revision).await)),
-            Outcome::Conflict(found) => self.found(found.value).await,
+            Outcome::Conflict(found) => {
+                self.format.foreseen.take(&value, 0);
+                self.found(found.value).await
+            }
         }
     }
 
@@ -204,14 +213,20 @@ impl ObjectStore {
 
     /// A written object as it reads back: protobuf does not tell an empty list from none, and what was stored without
     /// a default gets it when it is read.
-    pub fn written(&self, key: &str, mut object: Value, revision: Revision) -> Result<Value> {
+    pub fn written(&self, key: &str, object: Value) -> Result<Value> {
+        Ok(self.reading_back(key, object, None)?.0)
+    }
+
+    /// [`ObjectStore::written`] of what is encoded so, and its JSON where it was made for that.
+    fn reading_back(&self, key: &str, mut object: Value, encoded: Option<Bytes>) -> Result<(Value, Option<Bytes>)> {
         if !is_lossy(&self.format.storage.ty, &object) {
             defaults::apply(&self.format.storage.ty, &mut object);
-            return Ok(object);
+            return Ok((object, None));
         }
-        let json = self.format.json_of(&self.format.encode(&object), revision);
+        let encoded = encoded.unwrap_or_else(|| self.format.encode(&object));
+        let json = self.format.json_of(&encoded, Foreseen::REVISION);
         let json = json.map_err(|problem| Status::internal(format_args!("{key}: {problem}")))?;
-        serde_json::from_slice(&json).map_err(Status::internal)
+        Ok((serde_json::from_slice(&json).map_err(Status::internal)?, Some(json)))
     }
 
     /// The object's tree as the store has it now: a linearizable read past the cache.
@@ -304,9 +319,8 @@ pub enum Standing {
 }
 
 impl Format {
-    /// The bytes that are stored under a key.
-    fn sealed(&self, key: &str, object: &Value) -> Result<Bytes> {
-        let bytes = self.encode(object);
+    /// What is stored under a key where this is encoded.
+    fn sealed(&self, key: &str, bytes: Bytes) -> Result<Bytes> {
         match &self.keys {
             None => Ok(bytes),
             Some(keys) => keys.seal(key, bytes).map_err(Status::internal),
@@ -375,13 +389,17 @@ impl Format {
         }
     }
 
-    /// See [`ObjectStore::foresee`].
-    fn foresee(&self, value: &Bytes, served: &Value) {
-        // Custom resources are decoded by what their definition says when they are read, what is encrypted by who can.
-        let is_plain = self.hooks.custom().is_none() && self.keys.is_none();
-        if is_plain && served["apiVersion"] == *self.storage.api_version {
-            let mut json = Vec::with_capacity(value.len() * 2);
-            json::encode(&self.storage.ty, served, &mut json);
+    /// Notes how what is about to be stored will be served; `json` is that where it is at hand.
+    fn foresee(&self, value: &Bytes, served: &Value, json: Option<Bytes>) {
+        // Custom resources are decoded by what their definition says when they are read, what is encrypted by who can,
+        // and what has no defaults is decoded as fast as it is encoded.
+        let is_worth_it = self.hooks.custom().is_none() && self.keys.is_none() && defaults::has_any(&self.storage.ty);
+        if is_worth_it && served["apiVersion"] == *self.storage.api_version {
+            let json = json.unwrap_or_else(|| {
+                let mut json = Vec::with_capacity(value.len() * 2);
+                json::encode(&self.storage.ty, served, &mut json);
+                json.into()
+            });
             self.foreseen.add(value, json);
         }
     }
@@ -443,7 +461,7 @@ impl Format {
 struct Foreseen {
     hasher: RandomState,
     /// The oldest first; what the store never tells of is pushed out.
-    values: Mutex<VecDeque<(u64, Vec<u8>)>>,
+    values: Mutex<VecDeque<(u64, Bytes)>>,
 }
 
 impl Foreseen {
@@ -451,15 +469,15 @@ impl Foreseen {
     const MOST: usize = 256;
     /// Of larger ones decoding is the least cost.
     const LARGEST: usize = 64 * 1024;
-    /// What stands in the JSON where the revision belongs, which the store tells.
-    const VERSION: &str = "0";
+    /// What stands in the JSON for the revision, which the store will tell.
+    const REVISION: Revision = 0;
 
-    fn add(&self, value: &[u8], json: Vec<u8>) {
-        let hash = self.hasher.hash_one(value);
-        let mut values = self.values.lock();
+    fn add(&self, value: &[u8], json: Bytes) {
         if json.len() > Self::LARGEST {
             return;
         }
+        let hash = self.hasher.hash_one(value);
+        let mut values = self.values.lock();
         if values.len() == Self::MOST {
             values.pop_front();
         }
@@ -481,7 +499,7 @@ impl Foreseen {
         let before = br#""resourceVersion":""#;
         let at = json.windows(before.len()).position(|window| window == before)? + before.len();
         let version = revision.to_string();
-        let rest = json[at..].strip_prefix(Self::VERSION.as_bytes())?;
+        let rest = json[at..].strip_prefix(Self::REVISION.to_string().as_bytes())?;
         Some([&json[..at], version.as_bytes(), rest].concat().into())
     }
 }

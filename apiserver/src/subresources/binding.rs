@@ -3,10 +3,11 @@
 use async_trait::async_trait;
 use http::{Response, StatusCode};
 use hyper::body::Bytes;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::admission::{self, Attributes, Kind, Operation};
 use crate::body::{Body, Expected};
+use crate::conditions;
 use crate::context::{Context, Target, WriteOptions};
 use crate::field::{ErrorList, Path};
 use crate::status::{Details, GroupResource, Result, Status};
@@ -130,15 +131,7 @@ impl Change for Bind<'_> {
 
 /// Sets the condition PodScheduled.
 fn scheduled(pod: &mut Value) {
-    let mut conditions = pod["status"]["conditions"].as_array().cloned().unwrap_or_default();
-    let is_set =
-        conditions.iter().any(|condition| condition["type"] == "PodScheduled" && condition["status"] == "True");
-    if is_set {
-        return;
+    if !conditions::is_true(pod, "PodScheduled") {
+        conditions::set(pod, "PodScheduled", "True", "", "")["lastProbeTime"] = Value::Null;
     }
-    conditions.retain(|condition| condition["type"] != "PodScheduled");
-    conditions.push(json!({
-        "type": "PodScheduled", "status": "True", "lastProbeTime": null, "lastTransitionTime": object::now(),
-    }));
-    object::set(pod, &["status", "conditions"], conditions);
 }

@@ -2,6 +2,7 @@
 //!
 //! Source: `pkg/registry/core/pod/storage/eviction.go`.
 
+use apiserver_storage::Revision;
 use http::{Response, StatusCode};
 use hyper::body::Bytes;
 use serde_json::Value;
@@ -76,36 +77,35 @@ fn delete_options(context: &Context, eviction: &Value, is_dry_run: bool) -> Resu
 async fn delete(context: &Context, target: &Target, asked: &DeleteOptions) -> Result<()> {
     let objects = target.objects()?;
     let key = objects.key(&context.info.namespace, &context.info.name);
-    let mut pod = Value::Null;
-    for last in (0..TRIES).rev() {
-        let found = objects.read(&key).await?;
-        let Some((found, revision)) = found else {
+    let mut tries = 0..TRIES;
+    let (pod, revision) = loop {
+        tries.next();
+        let Some((pod, revision)) = objects.read(&key).await? else {
             return Err(Status::not_found(target.group_resource(), &context.info.name));
         };
-        pod = found;
-        object::set_meta(&mut pod, "resourceVersion", Some(revision.to_string().into()));
         let phase = pod["status"]["phase"].as_str().unwrap_or_default();
         let is_over = matches!(phase, "Succeeded" | "Failed") || object::is_terminating(&pod);
         if !is_over && phase != "Pending" {
-            break;
+            break (pod, revision);
         }
         // It disrupts nothing, unless it becomes ready meanwhile.
         let mut options = asked.clone();
         if !is_over && asked.resource_version.is_none() {
             options.resource_version = Some(revision.to_string());
         }
-        match tell_and_delete(context, target, options).await {
-            Err(status) if status.code == StatusCode::CONFLICT && asked.resource_version.is_none() && last > 0 => {}
+        let may_retry = asked.resource_version.is_none() && !tries.is_empty();
+        match tell_and_delete(context, target, options, (pod, revision)).await {
+            Err(status) if status.code == StatusCode::CONFLICT && may_retry => {}
             outcome => return outcome,
         }
-    }
+    };
     let Budget { name, unready } = take_from_budget(context, &pod, asked.dry_run).await?;
     let mut options = asked.clone();
     if unready {
         // It must not have become ready since.
-        options.resource_version = Some(object::meta(&pod, "resourceVersion").to_owned());
+        options.resource_version = Some(revision.to_string());
     }
-    match tell_and_delete(context, target, options).await {
+    match tell_and_delete(context, target, options, (pod, revision)).await {
         Err(status) if status.code == StatusCode::CONFLICT && unready && asked.resource_version.is_none() => {
             Err(refused(&name, "is still being processed by the server.", 10))
         }
@@ -113,15 +113,20 @@ async fn delete(context: &Context, target: &Target, asked: &DeleteOptions) -> Re
     }
 }
 
-/// Says in the pod's conditions that it is evicted, which failure policies of jobs ask for, and deletes it.
-async fn tell_and_delete(context: &Context, target: &Target, mut options: DeleteOptions) -> Result<()> {
+/// Says in the conditions of the pod, as it was read, that it is evicted, which failure policies of jobs ask for, and
+/// deletes it.
+async fn tell_and_delete(
+    context: &Context,
+    target: &Target,
+    mut options: DeleteOptions,
+    read: (Value, Revision),
+) -> Result<()> {
     let (namespace, name) = (&context.info.namespace, &context.info.name);
     if !options.dry_run {
         let objects = target.objects()?;
         let key = objects.key(namespace, name);
-        let mut current = objects.read(&key).await?;
+        let mut current = Some(read);
         while let Some((mut pod, revision)) = current {
-            object::set_meta(&mut pod, "resourceVersion", Some(revision.to_string().into()));
             delete::check_preconditions(target, &pod, name, &options)?;
             let told = conditions::set(
                 &mut pod,
@@ -131,7 +136,6 @@ async fn tell_and_delete(context: &Context, target: &Target, mut options: Delete
                 "Eviction API: evicting",
             );
             told["lastProbeTime"] = Value::Null;
-            object::set_meta(&mut pod, "resourceVersion", None);
             current = match objects.replace(&key, &pod, revision).await? {
                 Replaced::Done(revision) => {
                     // The version that was meant is this one now.

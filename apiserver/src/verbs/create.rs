@@ -92,7 +92,7 @@ pub async fn create_object(
             }
             let stored = target.stored(&context.server, &object).await?;
             let key = objects.key(&namespace, &name);
-            let mut object = target.read_back(&context.server, object, stored, &key, 0).await?;
+            let mut object = target.read_back(&context.server, object, stored, &key).await?;
             object::set_meta(&mut object, "resourceVersion", None);
             target.convert_from_storage(&mut object);
             return Ok(object);
@@ -100,9 +100,8 @@ pub async fn create_object(
         let stored = target.stored(&context.server, &object).await?;
         let key = objects.key(&namespace, &name);
         let outcome = async {
-            let prepared = objects.prepare(&key, stored.as_ref().unwrap_or(&object))?;
-            object = target.read_back(&context.server, std::mem::take(&mut object), stored, &key, 0).await?;
-            objects.foresee(&prepared, &mut object);
+            let prepared;
+            (prepared, object) = target.prepare(&context.server, std::mem::take(&mut object), stored, &key).await?;
             objects.put_new(prepared).await
         };
         match outcome.await {

@@ -164,7 +164,7 @@ async fn attempt(
         allocation.revert(context).await;
         return Err(refused);
     }
-    let converted = match target.stored(&context.server, &object).await {
+    let mut converted = match target.stored(&context.server, &object).await {
         Ok(converted) => converted,
         Err(failed) => {
             allocation.revert(context).await;
@@ -174,43 +174,38 @@ async fn attempt(
     if options.dry_run {
         allocation.revert(context).await;
         if converted.is_some() {
-            object = target.read_back(&context.server, object, converted, key, old_revision).await?;
+            object = target.read_back(&context.server, object, converted, key).await?;
         }
         target.convert_from_storage(&mut object);
         return Ok(Attempt::Done(object));
     }
-    let stored = converted.as_ref().unwrap_or(&object);
     // The last finalizer of an object being deleted is gone: the update is its end.
     let is_end = is_finished(&object);
-    let is_same = !is_end && same(target, stored, raw);
-    let standing = if is_same { objects.standing(key, stored, old_revision).await } else { Ok(Standing::OtherBytes) };
     let outcome = async {
-        match standing? {
-            Standing::Same => {
-                if converted.is_some() {
-                    object = target.read_back(&context.server, std::mem::take(&mut object), converted, key, 0).await?;
-                }
-                Ok(Replaced::Done(old_revision))
-            }
-            Standing::Replaced(replaced) => Ok(replaced),
-            Standing::OtherBytes if is_end => {
-                let outcome = objects.remove(key, old_revision).await;
-                object = target.read_back(&context.server, std::mem::take(&mut object), converted, key, 0).await?;
-                outcome
-            }
-            Standing::OtherBytes => {
-                let prepared = objects.prepare(key, converted.as_ref().unwrap_or(&object))?;
-                object = target.read_back(&context.server, std::mem::take(&mut object), converted, key, 0).await?;
-                objects.foresee(&prepared, &mut object);
-                objects.put_over(prepared, old_revision).await
+        if is_end {
+            return objects.remove(key, old_revision).await;
+        }
+        let stored = converted.as_ref().unwrap_or(&object);
+        if same(target, stored, raw) {
+            match objects.standing(key, stored, old_revision).await? {
+                Standing::Same => return Ok(Replaced::Done(old_revision)),
+                Standing::Replaced(replaced) => return Ok(replaced),
+                Standing::OtherBytes => {}
             }
         }
+        let (sent, stored) = (std::mem::take(&mut object), converted.take());
+        let prepared;
+        (prepared, object) = target.prepare(&context.server, sent, stored, key).await?;
+        objects.put_over(prepared, old_revision).await
     };
     match outcome.await {
         Ok(Replaced::Done(revision)) => {
             allocation.commit(context).await;
             if is_end {
                 context.server.allocations.after_delete(context, target, &object).await;
+            }
+            if is_end || converted.is_some() {
+                object = target.read_back(&context.server, object, converted, key).await?;
             }
             // The end of an object is no version of it.
             let revision = if is_end { old_revision } else { revision };

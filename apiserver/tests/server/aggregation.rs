@@ -124,6 +124,14 @@ fn api_service(server: &Server, port: u16) -> Value {
     })
 }
 
+/// The Service by which the API server finds the sample.
+async fn serve(client: &Client) {
+    let service = json!({
+        "metadata": {"name": "sample"}, "spec": {"type": "ExternalName", "externalName": "localhost"},
+    });
+    client.post("/api/v1/namespaces/default/services", &service).await.created();
+}
+
 /// The condition of the APIService, once it has this reason.
 async fn condition(client: &Client, reason: &str) -> Value {
     until(reason, async || {
@@ -153,10 +161,7 @@ async fn another_server_serves_its_group() {
     assert_eq!(missing["message"], "service/sample in \"default\" is not present");
     let refused = client.get("/apis/wardle.example.com/v1/flunders").await;
     assert_eq!((refused.code.as_u16(), refused.text().as_str()), (503, "service unavailable\n"));
-    let service = json!({
-        "metadata": {"name": "sample"}, "spec": {"type": "ExternalName", "externalName": "localhost"},
-    });
-    client.post("/api/v1/namespaces/default/services", &service).await.created();
+    serve(&client).await;
     let passed = condition(&client, "Passed").await;
     assert_eq!((&passed["status"], &passed["message"]), (&json!("True"), &json!("all checks passed")));
 
@@ -214,10 +219,7 @@ async fn who_has_no_openapi_v3_gets_one_made_of_v2() {
     let server = server().await;
     let client = server.admin().await;
     let port = old_sample(&server).await;
-    let service = json!({
-        "metadata": {"name": "sample"}, "spec": {"type": "ExternalName", "externalName": "localhost"},
-    });
-    client.post("/api/v1/namespaces/default/services", &service).await.created();
+    serve(&client).await;
     client.post(SERVICES, &api_service(&server, port)).await.created();
     let name = "apis/wardle.example.com/v1";
     let index = once(&client, "/openapi/v3", |index| index["paths"][name].is_object()).await;
@@ -240,10 +242,7 @@ async fn upgrades_go_through_and_failures_are_told() {
     let server = server().await;
     let client = server.admin().await;
     let port = sample(&server).await;
-    let service = json!({
-        "metadata": {"name": "sample"}, "spec": {"type": "ExternalName", "externalName": "localhost"},
-    });
-    client.post("/api/v1/namespaces/default/services", &service).await.created();
+    serve(&client).await;
     // Nobody listens at this port.
     let unused = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
     client.post(SERVICES, &api_service(&server, unused)).await.created();
