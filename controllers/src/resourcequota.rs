@@ -14,7 +14,7 @@ use apiserver_quota::{DeviceClasses, Requirement, Resources, requirements};
 use jiff::Timestamp;
 use k8s_openapi::{
     api::core::v1::{ResourceQuota, ResourceQuotaStatus},
-    apimachinery::pkg::api::resource::Quantity,
+    apimachinery::pkg::{api::resource::Quantity, apis::meta::v1::ObjectMeta},
 };
 use kube::{Api, Client, api::PostParams};
 use parking_lot::Mutex;
@@ -67,6 +67,8 @@ struct Worker {
     /// All kinds, and when that was found out.
     kinds: tokio::sync::Mutex<Option<(Instant, Vec<ResourceKind>)>>,
     device_classes: Mutex<DeviceClasses>,
+    /// The resource version at which each quota was last counted: what is older and comes later was not counted.
+    counted: Mutex<BTreeMap<Key, u64>>,
     shutdown: CancellationToken,
 }
 
@@ -78,6 +80,7 @@ async fn run(context: Context) -> Result<()> {
         monitors: tokio::sync::Mutex::default(),
         kinds: tokio::sync::Mutex::default(),
         device_classes: Mutex::default(),
+        counted: Mutex::default(),
         shutdown: context.shutdown.clone(),
     });
     let classes = worker.clone();
@@ -93,8 +96,7 @@ async fn run(context: Context) -> Result<()> {
     let queue = worker.queue.clone();
     worker.quotas.subscribe(move |change| match change {
         Change::Updated(old, new) if hard(old) == hard(new) => {}
-        Change::Added(quota) | Change::Updated(_, quota) => queue.add(Key::of(quota.as_ref())),
-        Change::Deleted(_) => {}
+        change => queue.add(Key::of(change.object().as_ref())),
     });
     worker.quotas.synced().await;
     let resync = worker.clone();
@@ -120,14 +122,31 @@ async fn run(context: Context) -> Result<()> {
     Ok(())
 }
 
+/// The version of an object, 0 where that is not a number.
+fn version(meta: &ObjectMeta) -> u64 {
+    meta.resource_version.as_deref().and_then(|version| version.parse().ok()).unwrap_or_default()
+}
+
 fn hard(quota: &ResourceQuota) -> Option<&BTreeMap<String, Quantity>> {
     quota.spec.as_ref()?.hard.as_ref()
 }
 
 impl Worker {
     async fn sync(self: &Arc<Self>, key: &Key) -> Result<()> {
-        let Some(quota) = self.quotas.get(key) else { return Ok(()) };
-        let tree = serde_json::to_value(quota.as_ref())?;
+        let Some(quota) = self.quotas.get(key) else {
+            self.counted.lock().remove(key);
+            return Ok(());
+        };
+        // Whatever comes while this counts is counted again.
+        self.counted.lock().insert(key.clone(), u64::MAX);
+        let counted_at = self.count(key, &quota).await?;
+        self.counted.lock().insert(key.clone(), counted_at);
+        Ok(())
+    }
+
+    /// Counts for a quota and writes what is new; gives the version of the quota that says so.
+    async fn count(self: &Arc<Self>, key: &Key, quota: &ResourceQuota) -> Result<u64> {
+        let tree = serde_json::to_value(quota)?;
         let limits = Resources::read(&tree["spec"]["hard"]);
         let classes = self.device_classes.lock().clone();
         let scopes = requirements(&tree["spec"]);
@@ -137,13 +156,13 @@ impl Worker {
             let Some(monitor) = self.monitor(&resource).await? else { continue };
             counted.0.extend(monitor.count(&key.namespace, &limits, &scopes, &classes, Timestamp::now()).0);
         }
-        let Some(status) = plan(&tree, &limits, &counted) else { return Ok(()) };
-        let mut changed = quota.as_ref().clone();
+        let Some(status) = plan(&tree, &limits, &counted) else { return Ok(version(&quota.metadata)) };
+        let mut changed = quota.clone();
         changed.status = Some(status);
         let api: Api<ResourceQuota> = Api::namespaced(self.client.clone(), &key.namespace);
         match api.replace_status(&key.name, &PostParams::default(), &changed).await {
-            Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-            result => result.map(drop).map_err(Into::into),
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(version(&quota.metadata)),
+            result => Ok(version(&result?.metadata)),
         }
     }
 
@@ -160,7 +179,7 @@ impl Worker {
                     None => {
                         let worker = self.clone();
                         let of = resource.clone();
-                        let changed = move |namespace: &str| worker.replenish(&of, namespace);
+                        let changed = move |namespace: &str, came: Option<u64>| worker.replenish(&of, namespace, came);
                         let shutdown = self.shutdown.clone();
                         let Some(monitor) = Monitor::start(self.client.clone(), &kind, shutdown, changed) else {
                             return Ok(None);
@@ -196,14 +215,21 @@ impl Worker {
         Ok(found)
     }
 
-    /// Queues the quotas of a namespace that limit the resource.
-    fn replenish(&self, resource: &GroupResource, namespace: &str) {
+    /// Queues the quotas of a namespace that limit the resource. What came was charged when it was admitted, so that
+    /// its version queues those only that were counted without it: each kind has a watch of its own, and none waits
+    /// for another.
+    fn replenish(&self, resource: &GroupResource, namespace: &str, came: Option<u64>) {
         let classes = self.device_classes.lock().clone();
         for quota in self.quotas.in_namespace(namespace) {
-            let names = quota.status.iter().flat_map(|status| status.hard.iter().flatten());
+            let key = Key::of(quota.as_ref());
+            let is_counted = |at: u64| self.counted.lock().get(&key).is_none_or(|counted| at > *counted);
+            if came.is_some_and(is_counted) {
+                continue;
+            }
+            let names = hard(&quota).into_iter().flatten();
             let limits: Resources = names.map(|(name, _)| (name.clone(), apiserver_quota::one())).collect();
             if concerned(&limits, &classes).contains(resource) {
-                self.queue.add(Key::of(quota.as_ref()));
+                self.queue.add(key);
             }
         }
     }
@@ -251,9 +277,85 @@ fn in_scope(facts: &apiserver_quota::Facts, scopes: &[Requirement]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use apiserver_quota::Evaluator;
+    use kube::{
+        client::Body,
+        core::{DynamicObject, PartialObjectMeta},
+        runtime::watcher::Event,
+    };
     use serde_json::json;
 
     use super::*;
+
+    /// A server that keeps the last status it was sent, and gives it version 12.
+    fn server(last: Arc<Mutex<Value>>) -> Client {
+        let service = tower::service_fn(move |request: http::Request<Body>| {
+            let last = last.clone();
+            async move {
+                let bytes = request.into_body().collect_bytes().await?;
+                let mut quota: Value = serde_json::from_slice(&bytes)?;
+                *last.lock() = quota["status"].clone();
+                quota["metadata"]["resourceVersion"] = "12".into();
+                anyhow::Ok(http::Response::new(Body::from(quota.to_string().into_bytes())))
+            }
+        });
+        Client::new(service, "default")
+    }
+
+    #[tokio::test]
+    async fn what_comes_after_it_was_to_be_counted_is_counted_then() {
+        let written = Arc::new(Mutex::new(Value::Null));
+        let resource = (String::new(), "resourcequotas".to_owned());
+        let monitor = Arc::new(Monitor::new(Evaluator::Count(vec!["resourcequotas".to_owned()])));
+        let worker = Arc::new(Worker {
+            client: server(written.clone()),
+            quotas: Informer::default(),
+            queue: Queue::default(),
+            monitors: tokio::sync::Mutex::new([(resource.clone(), monitor.clone())].into()),
+            kinds: tokio::sync::Mutex::default(),
+            device_classes: Mutex::default(),
+            counted: Mutex::default(),
+            shutdown: CancellationToken::new(),
+        });
+        let (events, feed) = futures::channel::mpsc::unbounded();
+        let told = worker.clone();
+        tokio::spawn(async move {
+            let shutdown = told.shutdown.clone();
+            let changed = move |namespace: &str, came: Option<u64>| told.replenish(&resource, namespace, came);
+            monitor.run(feed, |_| Value::Null, "resourcequotas", &shutdown, &changed).await;
+        });
+        let send = |event| events.unbounded_send(Ok(event)).unwrap();
+        let meta = |name: &str, version: &str| json!({"namespace": "ns", "name": name, "resourceVersion": version});
+        let watched = |name: &str, version: &str| -> PartialObjectMeta<DynamicObject> {
+            serde_json::from_value(json!({"metadata": meta(name, version)})).unwrap()
+        };
+        send(Event::Init);
+        send(Event::InitDone);
+
+        // The watch that counts quotas is behind the one that tells of quotas.
+        let quota = json!({"metadata": meta("self", "10"), "spec": {"hard": {"resourcequotas": "5"}}});
+        let quota: ResourceQuota = serde_json::from_value(quota).unwrap();
+        worker.quotas.step(Event::Apply(quota), &mut BTreeMap::new());
+        let key = Key::new("ns", "self");
+        worker.sync(&key).await.unwrap();
+        assert_eq!(written.lock()["used"], json!({"resourcequotas": "0"}));
+        send(Event::Apply(watched("self", "10")));
+        assert_eq!(worker.queue.get().await, key);
+        worker.sync(&key).await.unwrap();
+        assert_eq!(written.lock()["used"], json!({"resourcequotas": "1"}));
+        worker.queue.done(&key);
+
+        // What is newer than the count was charged when it was admitted; what goes is always counted.
+        send(Event::Apply(watched("new", "13")));
+        send(Event::Apply(watched("late", "11")));
+        assert_eq!(worker.queue.get().await, key);
+        worker.queue.done(&key);
+        send(Event::Apply(watched("newer", "14")));
+        tokio::task::yield_now().await;
+        assert!(futures::FutureExt::now_or_never(worker.queue.get()).is_none());
+        send(Event::Delete(watched("new", "15")));
+        assert_eq!(worker.queue.get().await, key);
+    }
 
     #[test]
     fn a_quota_names_the_resources_to_count() {

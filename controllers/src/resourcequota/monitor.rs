@@ -1,7 +1,7 @@
 //! What the objects of one resource count for, kept up to date by a watch.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use super::in_scope;
+use super::{in_scope, version};
 use crate::{discovery::ResourceKind, key::Key};
 
 /// The objects of one resource.
@@ -41,18 +41,17 @@ struct Measured {
 }
 
 impl Monitor {
-    /// Starts watching; `changed` is told of namespaces where something counts for less, or may. None for a resource
-    /// that no quota counts.
+    /// Starts watching; `changed` is told of namespaces where something came, with its resource version, or where
+    /// something counts for less, or may. None for a resource that no quota counts.
     pub fn start(
         client: Client,
         kind: &ResourceKind,
         shutdown: CancellationToken,
-        changed: impl Fn(&str) + Send + Sync + 'static,
+        changed: impl Fn(&str, Option<u64>) + Send + Sync + 'static,
     ) -> Option<Arc<Monitor>> {
         let evaluator = apiserver_quota::evaluator(&kind.api.group, &kind.api.plural)?;
         let counts_only = matches!(evaluator, Evaluator::Count(_));
-        let (synced, _) = watch::channel(false);
-        let monitor = Arc::new(Monitor { evaluator, objects: RwLock::default(), synced });
+        let monitor = Arc::new(Monitor::new(evaluator));
         let (feed, name) = (monitor.clone(), kind.name());
         let config = watcher::Config::default();
         if counts_only {
@@ -70,13 +69,18 @@ impl Monitor {
         Some(monitor)
     }
 
-    async fn run<K: Resource>(
+    pub(super) fn new(evaluator: Evaluator) -> Monitor {
+        let (synced, _) = watch::channel(false);
+        Monitor { evaluator, objects: RwLock::default(), synced }
+    }
+
+    pub(super) async fn run<K: Resource>(
         &self,
         events: impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send,
         tree: impl Fn(&K) -> Value + Send,
         name: &str,
         shutdown: &CancellationToken,
-        changed: &(dyn Fn(&str) + Send + Sync),
+        changed: &(dyn Fn(&str, Option<u64>) + Send + Sync),
     ) {
         let mut events = std::pin::pin!(events);
         let mut listed: HashMap<Key, Arc<Measured>> = HashMap::new();
@@ -93,29 +97,30 @@ impl Monitor {
                     listed.insert(Key::of(&object), Arc::new(self.measure(tree(&object))));
                 }
                 Some(Ok(watcher::Event::InitDone)) => {
-                    let before = std::mem::replace(
-                        &mut *self.objects.write(),
-                        std::mem::take(&mut listed).into_iter().collect(),
-                    );
-                    // What a gap in the watch hid may have freed something anywhere.
-                    for namespace in before.into_keys().map(|key| key.namespace) {
-                        changed(&namespace);
+                    let now: BTreeMap<_, _> = std::mem::take(&mut listed).into_iter().collect();
+                    let mut namespaces: BTreeSet<String> = now.keys().map(|key| key.namespace.clone()).collect();
+                    let before = std::mem::replace(&mut *self.objects.write(), now);
+                    namespaces.extend(before.into_keys().map(|key| key.namespace));
+                    let is_first = !self.synced.send_replace(true);
+                    // What a gap in the watch hid may have come or gone anywhere; who asks first waits for the list.
+                    for namespace in namespaces.iter().filter(|_| !is_first) {
+                        changed(namespace, None);
                     }
-                    self.synced.send_replace(true);
                 }
                 Some(Ok(watcher::Event::Apply(object))) => {
                     let key = Key::of(&object);
                     let measured = Arc::new(self.measure(tree(&object)));
                     let before = self.objects.write().insert(key.clone(), measured.clone());
-                    // A new object was charged when it was admitted.
-                    if before.is_some_and(|before| before != measured) {
-                        changed(&key.namespace);
+                    match before {
+                        None => changed(&key.namespace, Some(version(object.meta()))),
+                        Some(before) if before != measured => changed(&key.namespace, None),
+                        Some(_) => {}
                     }
                 }
                 Some(Ok(watcher::Event::Delete(object))) => {
                     let key = Key::of(&object);
                     self.objects.write().remove(&key);
-                    changed(&key.namespace);
+                    changed(&key.namespace, None);
                 }
             }
         }
@@ -181,8 +186,7 @@ mod tests {
 
     #[test]
     fn objects_are_summed_up_by_namespace_and_scope() {
-        let (synced, _) = watch::channel(true);
-        let monitor = Monitor { evaluator: Evaluator::Pods, objects: RwLock::default(), synced };
+        let monitor = Monitor::new(Evaluator::Pods);
         let pod = |cpu: &str, deadline: Option<i64>| {
             Arc::new(monitor.measure(json!({"spec": {
                 "activeDeadlineSeconds": deadline,
