@@ -165,6 +165,24 @@ impl Context {
     }
 
     /// Begins to remove the namespace; a step that needs it gone waits for that.
+    /// Prints what the step left: its pods, why their containers wait, and what was last warned of.
+    pub fn show(&self) {
+        let waiting = "jsonpath={range .items[*]}{.metadata.name}{range .status.containerStatuses[*]}\
+            {\" \"}{.state.waiting.reason}{\": \"}{.state.waiting.message}{end}{\"\\n\"}{end}";
+        let asked: [&[&str]; 3] = [
+            &["get", "all", "-o", "wide"],
+            &["get", "pods", "-o", waiting],
+            &["get", "events", "--field-selector=type=Warning", "--sort-by=.metadata.creationTimestamp"],
+        ];
+        for arguments in asked {
+            let shown = self.run(arguments).unwrap_or_else(|error| format!("{error:#}"));
+            let lines: Vec<&str> = shown.lines().collect();
+            for line in &lines[lines.len().saturating_sub(20)..] {
+                println!("        | {line}");
+            }
+        }
+    }
+
     pub fn remove_namespace(&self) {
         let _ = self.run(&["delete", "namespace", &self.namespace, "--wait=false", "--ignore-not-found"]);
     }

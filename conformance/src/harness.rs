@@ -76,6 +76,9 @@ pub fn run(steps: &[Step], wanted: &[String], base: &Context) -> Tally {
 fn run_one(step: &Step, base: &Context) -> Result<()> {
     let context = base.in_namespace(&format!("acc-{}", step.name));
     let outcome = context.make_namespace().and_then(|()| (step.run)(&context));
+    if outcome.as_ref().is_err_and(|error| !error.is::<Skipped>()) {
+        context.show();
+    }
     context.remove_namespace();
     outcome
 }

@@ -27,7 +27,7 @@ use tracing::{info, warn};
 
 use crate::{
     controller::{Context, Controller},
-    informer::Informer,
+    informer::{Change, Informer},
     key::Key,
     options::Options,
     pod::Pod,
@@ -75,6 +75,8 @@ struct State {
 struct Known {
     uid: Option<String>,
     health: Health,
+    /// Its pods are still to be marked not ready.
+    owes_marks: bool,
 }
 
 async fn run(context: Context) -> Result<()> {
@@ -93,6 +95,19 @@ async fn run(context: Context) -> Result<()> {
     worker.pods.synced().await;
     let own = queue.clone();
     worker.nodes.subscribe(move |change| own.add(Key::of(change.object().as_ref())));
+    let assigned: Queue<Key> = Queue::default();
+    let own = assigned.clone();
+    worker.pods.subscribe(move |change| {
+        let is_new = match change {
+            Change::Added(_) => true,
+            Change::Updated(old, new) => old.node_name() != new.node_name(),
+            Change::Deleted(_) => false,
+        };
+        let pod = change.object();
+        if is_new && !pod.node_name().is_empty() && pod.ready() {
+            own.add(Key::of(pod.as_ref()));
+        }
+    });
     let monitor = worker.clone();
     let shutdown = context.shutdown.clone();
     tokio::spawn(async move {
@@ -104,11 +119,16 @@ async fn run(context: Context) -> Result<()> {
             }
         }
     });
-    queue::work(CONTROLLER.name, queue, 4, context.shutdown, move |key| {
+    let pods = worker.clone();
+    let of_pods = queue::work(CONTROLLER.name, assigned, 1, context.shutdown.clone(), move |key| {
+        let worker = pods.clone();
+        async move { worker.sync_pod(&key).await }
+    });
+    let of_nodes = queue::work(CONTROLLER.name, queue, 4, context.shutdown, move |key| {
         let worker = worker.clone();
         async move { worker.sync(&key).await }
-    })
-    .await;
+    });
+    tokio::join!(of_pods, of_nodes);
     Ok(())
 }
 
@@ -174,7 +194,7 @@ impl Worker {
             let same = state.nodes.get(&name).is_some_and(|known| known.uid == node.uid());
             if !same {
                 let health = Health::new(node, Instant::now());
-                state.nodes.insert(name.clone(), Known { uid: node.uid(), health });
+                state.nodes.insert(name.clone(), Known { uid: node.uid(), health, owes_marks: false });
                 let text = format!("Node {name} event: Registered Node {name} in Controller");
                 self.recorder.event(&node.object_ref(&()), EventType::Normal, "RegisteredNode", &text);
             }
@@ -214,23 +234,47 @@ impl Worker {
                 self.recorder.event(&node.object_ref(&()), EventType::Normal, "NodeNotReady", &text);
             }
         }
-        if before.is_some() && now != "True" {
-            self.mark_pods_not_ready(&name).await?;
+        // Once, when it falls silent: what a living node says of itself, its pods say too.
+        let fell = before.as_deref() == Some("True") && now != "True";
+        let set_owes = |owes: bool| {
+            let mut state = self.state.lock();
+            state.nodes.get_mut(&name).is_some_and(|known| std::mem::replace(&mut known.owes_marks, owes))
+        };
+        if set_owes(false) && now != "True" || fell {
+            let marked = self.mark_pods_not_ready(&name).await;
+            set_owes(marked.is_err());
+            marked?;
         }
         Ok(now)
     }
 
-    /// No kubelet says it any more: pods of a node that is not ready are not ready, so Services leave them.
+    /// No kubelet says it any more: pods of a node that is silent are not ready, so Services leave them.
     async fn mark_pods_not_ready(&self, node: &str) -> Result<()> {
-        for pod in self.pods.all().iter().filter(|pod| pod.node_name() == node && pod.ready() && !pod.finished()) {
-            let now = k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(Timestamp::now());
-            let condition = json!({"type": "Ready", "status": "False", "lastTransitionTime": now});
-            let patch = json!({"metadata": {"uid": pod.uid()}, "status": {"conditions": [condition]}});
-            let api: Api<k8s_openapi::api::core::v1::Pod> = Api::namespaced(self.client.clone(), pod.namespace());
-            tolerate_gone(api.patch_status(pod.name(), &PatchParams::default(), &Patch::Strategic(patch)).await)?;
-            self.recorder.event(&pod.object_ref(&()), EventType::Warning, "NodeNotReady", "Node is not ready");
+        for pod in self.pods.all().iter().filter(|pod| pod.node_name() == node) {
+            self.mark_not_ready(pod).await?;
         }
         Ok(())
+    }
+
+    async fn mark_not_ready(&self, pod: &Pod) -> Result<()> {
+        if !pod.ready() || pod.finished() {
+            return Ok(());
+        }
+        let now = k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(Timestamp::now());
+        let condition = json!({"type": "Ready", "status": "False", "lastTransitionTime": now});
+        let patch = json!({"metadata": {"uid": pod.uid()}, "status": {"conditions": [condition]}});
+        let api: Api<k8s_openapi::api::core::v1::Pod> = Api::namespaced(self.client.clone(), pod.namespace());
+        tolerate_gone(api.patch_status(pod.name(), &PatchParams::default(), &Patch::Strategic(patch)).await)?;
+        self.recorder.event(&pod.object_ref(&()), EventType::Warning, "NodeNotReady", "Node is not ready");
+        Ok(())
+    }
+
+    /// A ready pod that is new here, as all are at the start: its node may have fallen silent before.
+    async fn sync_pod(&self, key: &Key) -> Result<()> {
+        let Some(pod) = self.pods.get(key) else { return Ok(()) };
+        let node = self.nodes.get(&Key::new("", pod.node_name()));
+        let is_silent = node.and_then(|node| Some(ready(&node)?.status != "True")).unwrap_or_default();
+        if is_silent { self.mark_not_ready(&pod).await } else { Ok(()) }
     }
 
     /// The NoExecute taint of the node's state, as fast as its zone's limit lets it.

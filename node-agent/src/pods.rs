@@ -123,17 +123,19 @@ impl Pods {
 
     fn take(&self, target: Pod, gone: bool) {
         if !pod::is_mirror(&target) {
+            self.host.statuses.observe(pod::uid(&target), &target);
             return self.set(target, gone);
         }
         let key = (pod::namespace(&target).to_string(), pod::name(&target).to_string());
         let uid = pod::uid(&target).to_string();
         let of = pod::annotation(&target, pod::CONFIG_MIRROR).unwrap_or_default().to_string();
+        self.host.statuses.set_mirror(&of, Some(uid.as_str()).filter(|_| !gone));
         if gone {
             self.mirrors.lock().remove(&key);
         } else {
+            self.host.statuses.observe(&of, &target);
             self.mirrors.lock().insert(key, Arc::new(slim(target)));
         }
-        self.host.statuses.set_mirror(&of, Some(uid.as_str()).filter(|_| !gone));
     }
 
     /// Takes what is wanted of a pod: a new one gets a worker.

@@ -22,6 +22,7 @@ pub fn steps() -> Vec<Step> {
         Step { name: "termination-grace", run: termination_grace },
         Step { name: "memory-limit", run: memory_limit },
         Step { name: "security-context", run: security_context },
+        Step { name: "status-kept", run: status_kept },
     ]
 }
 
@@ -219,4 +220,14 @@ fn security_context(context: &Context) -> Result<()> {
     context.until("root is refused", 30, || {
         same(status(context, "root")?["state"]["waiting"]["reason"].as_str(), Some("CreateContainerConfigError"))
     })
+}
+
+/// What others write over a status that the node owns, the node writes again; what is theirs stays.
+fn status_kept(context: &Context) -> Result<()> {
+    context.start(&context.pod("kept", "sleep 1000", json!({}), json!({})))?;
+    let conditions = json!([{"type": "Ready", "status": "False"}, {"type": "example.com/theirs", "status": "True"}]);
+    let patch = json!({"status": {"conditions": conditions}}).to_string();
+    context.run(&["patch", "pod", "kept", "--subresource=status", "-p", &patch])?;
+    context.run(&["wait", "--for=condition=Ready", "pod/kept", "--timeout=30s"])?;
+    context.run(&["wait", "--for=condition=example.com/theirs", "pod/kept", "--timeout=1s"]).map(drop)
 }

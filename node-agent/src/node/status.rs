@@ -8,6 +8,7 @@ use std::{
 
 use controllers_component_base::events::EventType;
 use jiff::Timestamp;
+use k8s_cri::v1::RuntimeCondition;
 use k8s_openapi::{
     api::core::v1::{
         ContainerImage, DaemonEndpoint, Node, NodeAddress, NodeCondition, NodeDaemonEndpoints, NodeStatus as Status,
@@ -31,6 +32,48 @@ const MAX_IMAGES: usize = 50;
 /// Names of an image at most.
 const MAX_NAMES: usize = 5;
 
+/// A runtime that gives no answer is down after this long, as it may be starting again.
+const RUNTIME_GRACE: Duration = Duration::from_secs(30);
+
+/// What is known of the runtime, in upstream's words.
+#[derive(Default)]
+struct RuntimeState {
+    /// When it last answered.
+    seen: Option<Instant>,
+    /// What it then said is wrong.
+    runtime: Option<String>,
+    network: Option<String>,
+}
+
+impl RuntimeState {
+    fn take(&mut self, conditions: &[RuntimeCondition], now: Instant) {
+        let wrong = |kind: &str, what: &str| {
+            let found = conditions.iter().find(|condition| condition.r#type == kind && !condition.status)?;
+            Some(format!("{what} not ready: {kind}=false reason:{} message:{}", found.reason, found.message))
+        };
+        *self = RuntimeState {
+            seen: Some(now),
+            runtime: wrong("RuntimeReady", "container runtime"),
+            network: wrong("NetworkReady", "container runtime network"),
+        };
+    }
+
+    /// Why the node is not ready.
+    fn error(&self, now: Instant) -> Option<String> {
+        let silent = match self.seen {
+            None => Some("container runtime status check may not have completed yet"),
+            Some(seen) => (now >= seen + RUNTIME_GRACE).then_some("container runtime is down"),
+        };
+        let errors: Vec<&str> =
+            [silent, self.runtime.as_deref(), self.network.as_deref()].into_iter().flatten().collect();
+        match errors.as_slice() {
+            [] => None,
+            [error] => Some((*error).to_owned()),
+            errors => Some(format!("[{}]", errors.join(", "))),
+        }
+    }
+}
+
 /// Computes statuses.
 pub struct NodeStatus {
     config: Config,
@@ -38,14 +81,13 @@ pub struct NodeStatus {
     /// `containerd://1.6.20`
     runtime_version: String,
     capacity: machine::Capacity,
-    /// Why the network is not ready, as of the last status.
-    network_error: Mutex<Option<String>>,
+    state: Mutex<RuntimeState>,
 }
 
 impl NodeStatus {
     pub fn new(config: Config, runtime: Arc<dyn Runtime>, runtime_version: String) -> Self {
         let capacity = machine::capacity(&config.root_dir);
-        Self { config, runtime, runtime_version, capacity, network_error: Mutex::new(None) }
+        Self { config, runtime, runtime_version, capacity, state: Mutex::default() }
     }
 
     /// Bytes.
@@ -55,7 +97,7 @@ impl NodeStatus {
 
     /// Why the network is not ready, as of the last status.
     pub fn network_error(&self) -> Option<String> {
-        self.network_error.lock().clone()
+        self.state.lock().network.clone()
     }
 
     /// What pods may use: capacity without what is reserved and the memory kept free by eviction.
@@ -176,29 +218,15 @@ impl NodeStatus {
         conditions
     }
 
-    /// Why the node is not ready, in upstream's words.
+    /// Why the node is not ready.
     async fn not_ready(&self) -> Option<String> {
-        let conditions = match self.runtime.conditions().await {
-            Ok(conditions) => conditions,
-            Err(_) => {
-                return Some("container runtime is down".into());
-            }
-        };
-        let wrong = |kind: &str| {
-            conditions
-                .iter()
-                .find(|condition| condition.r#type == kind && !condition.status)
-                .map(|condition| format!("{kind}=false reason:{} message:{}", condition.reason, condition.message))
-        };
-        let runtime = wrong("RuntimeReady").map(|text| format!("container runtime not ready: {text}"));
-        let network = wrong("NetworkReady").map(|text| format!("container runtime network not ready: {text}"));
-        *self.network_error.lock() = network.clone();
-        let errors: Vec<String> = [runtime, network].into_iter().flatten().collect();
-        match errors.len() {
-            0 => None,
-            1 => errors.into_iter().next(),
-            _ => Some(format!("[{}]", errors.join(", "))),
+        let answer = self.runtime.conditions().await;
+        let mut state = self.state.lock();
+        match answer {
+            Ok(conditions) => state.take(&conditions, Instant::now()),
+            Err(error) => warn!("the container runtime gives no status: {error}"),
         }
+        state.error(Instant::now())
     }
 
     async fn images(&self) -> Vec<ContainerImage> {
@@ -336,5 +364,30 @@ fn say_transitions(host: &Host, old: &Status, new: &Status, uid: Option<&str>) {
             _ => continue,
         };
         host.recorder.event(&node, EventType::Normal, reason, &format!("Node {name} status is now: {reason}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_runtime_that_starts_again_in_time_was_never_down() {
+        let condition = |kind: &str, status: bool| RuntimeCondition {
+            r#type: kind.into(),
+            status,
+            reason: "R".into(),
+            message: "M".into(),
+        };
+        let (mut state, start) = (RuntimeState::default(), Instant::now());
+        let at = |seconds: u64| start + Duration::from_secs(seconds);
+        assert_eq!(state.error(at(0)).unwrap(), "container runtime status check may not have completed yet");
+        state.take(&[condition("RuntimeReady", true), condition("NetworkReady", false)], at(1));
+        let network = "container runtime network not ready: NetworkReady=false reason:R message:M";
+        assert_eq!(state.error(at(30)).unwrap(), network);
+        assert_eq!(state.error(at(31)).unwrap(), format!("[container runtime is down, {network}]"));
+        state.take(&[condition("RuntimeReady", true), condition("NetworkReady", true)], at(40));
+        assert_eq!(state.error(at(69)), None);
+        assert_eq!(state.error(at(70)).unwrap(), "container runtime is down");
     }
 }

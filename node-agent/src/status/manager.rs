@@ -22,7 +22,8 @@ const RETRY: Duration = Duration::from_secs(2);
 /// What the manager asks of the API.
 #[async_trait]
 pub trait PodApi: Send + Sync + 'static {
-    async fn patch_status(&self, namespace: &str, name: &str, patch: Value) -> Result<(), Refusal>;
+    /// Gives the pod as it is then.
+    async fn patch_status(&self, namespace: &str, name: &str, patch: Value) -> Result<Pod, Refusal>;
     /// Deletes with grace 0 and the uid as precondition.
     async fn delete(&self, namespace: &str, name: &str, uid: &str) -> Result<(), Refusal>;
 }
@@ -48,8 +49,11 @@ struct Entry {
     namespace: String,
     name: String,
     status: PodStatus,
-    /// The status the API has, as far as we know.
+    /// What was last sent: the status the API has, but in our words, until others write over it.
     sent: Value,
+    /// The status as the API gave it last, and its resource version then.
+    known: Value,
+    version: u64,
     dirty: bool,
     is_static: bool,
 }
@@ -68,15 +72,42 @@ impl StatusManager {
     /// Sets a pod's status; it is sent when it differs from what the API has.
     pub fn set(&self, target: &Pod, status: PodStatus) {
         let mut entries = self.entries.lock();
-        let entry = entries.entry(pod::uid(target).to_string()).or_insert_with(|| Entry {
-            namespace: pod::namespace(target).to_string(),
-            name: pod::name(target).to_string(),
-            status: PodStatus::default(),
-            sent: serde_json::to_value(target.status.clone().unwrap_or_default()).unwrap_or_default(),
-            dirty: false,
-            is_static: pod::is_static(target),
+        let entry = entries.entry(pod::uid(target).to_string()).or_insert_with(|| {
+            let known = status_of(target);
+            Entry {
+                namespace: pod::namespace(target).to_string(),
+                name: pod::name(target).to_string(),
+                status: PodStatus::default(),
+                sent: known.clone(),
+                known,
+                version: version(target),
+                dirty: false,
+                is_static: pod::is_static(target),
+            }
         });
         entry.status = status;
+        if difference(&entry.sent, &entry.status).is_some() {
+            entry.dirty = true;
+            self.changed.notify_one();
+        }
+    }
+
+    /// Takes a pod as the API has it now, a static one's mirror pod: a status of ours that others wrote over, as the
+    /// node lifecycle controller does where a node was thought dead, is sent again.
+    pub fn observe(&self, uid: &str, seen: &Pod) {
+        let mut entries = self.entries.lock();
+        let Some(entry) = entries.get_mut(uid) else { return };
+        let version = version(seen);
+        if version <= entry.version {
+            return;
+        }
+        entry.version = version;
+        let Some(status) = &seen.status else { return };
+        if difference(&entry.known, status).is_none() {
+            return;
+        }
+        entry.known = status_of(seen);
+        entry.sent = entry.known.clone();
         if difference(&entry.sent, &entry.status).is_some() {
             entry.dirty = true;
             self.changed.notify_one();
@@ -158,9 +189,13 @@ impl StatusManager {
             )
         };
         match self.api.patch_status(&namespace, &name, patch).await {
-            Ok(()) => {
-                if let Some(entry) = self.entries.lock().get_mut(uid) {
-                    entry.sent = status;
+            Ok(answer) => {
+                let version = version(&answer);
+                // What came after this is known already.
+                if let Some(entry) = self.entries.lock().get_mut(uid)
+                    && version >= entry.version
+                {
+                    (entry.sent, entry.known, entry.version) = (status, status_of(&answer), version);
                 }
                 Ok(())
             }
@@ -174,6 +209,15 @@ impl StatusManager {
             }
         }
     }
+}
+
+fn status_of(pod: &Pod) -> Value {
+    serde_json::to_value(pod.status.clone().unwrap_or_default()).unwrap_or_default()
+}
+
+/// The resource version of a pod; 0 of one that the API does not have.
+fn version(pod: &Pod) -> u64 {
+    pod.metadata.resource_version.as_deref().and_then(|version| version.parse().ok()).unwrap_or_default()
 }
 
 /// The strategic merge patch of the status fields that differ; conditions of others are never in it.
@@ -234,9 +278,9 @@ impl ApiPods {
 
 #[async_trait]
 impl PodApi for ApiPods {
-    async fn patch_status(&self, namespace: &str, name: &str, patch: Value) -> Result<(), Refusal> {
+    async fn patch_status(&self, namespace: &str, name: &str, patch: Value) -> Result<Pod, Refusal> {
         let api: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
-        api.patch_status(name, &PatchParams::default(), &Patch::Strategic(patch)).await.map(drop).map_err(refusal)
+        api.patch_status(name, &PatchParams::default(), &Patch::Strategic(patch)).await.map_err(refusal)
     }
 
     async fn delete(&self, namespace: &str, name: &str, uid: &str) -> Result<(), Refusal> {
@@ -262,7 +306,7 @@ fn refusal(error: kube::Error) -> Refusal {
 pub mod testing {
     use super::*;
 
-    /// Records what it is asked.
+    /// Records what it is asked, and answers with what it was sent.
     #[derive(Default)]
     pub struct FakePods {
         pub patches: Mutex<Vec<Value>>,
@@ -271,9 +315,13 @@ pub mod testing {
 
     #[async_trait]
     impl PodApi for FakePods {
-        async fn patch_status(&self, _: &str, _: &str, patch: Value) -> Result<(), Refusal> {
-            self.patches.lock().push(patch);
-            Ok(())
+        async fn patch_status(&self, _: &str, _: &str, patch: Value) -> Result<Pod, Refusal> {
+            let mut patches = self.patches.lock();
+            let mut answer =
+                Pod { status: serde_json::from_value(patch["status"].clone()).unwrap_or_default(), ..Pod::default() };
+            patches.push(patch);
+            answer.metadata.resource_version = Some((patches.len() * 10).to_string());
+            Ok(answer)
         }
 
         async fn delete(&self, _: &str, name: &str, _: &str) -> Result<(), Refusal> {
@@ -313,6 +361,33 @@ mod tests {
             patch,
             json!({"phase": "Running", "podIP": null, "podIPs": [{"$patch": "replace"}, {"ip": "2.2.2.2"}], "conditions": [{"type": "Ready", "status": "True"}]})
         );
+    }
+
+    #[tokio::test]
+    async fn what_others_write_over_is_sent_again() {
+        let api = Arc::new(FakePods::default());
+        let manager = StatusManager::new(api.clone());
+        let mut pod = pod_of("containers: []");
+        manager.set(&pod, status("{phase: Running, conditions: [{type: Ready, status: 'True'}]}"));
+        manager.send("u1").await.unwrap();
+        let mut seen = |version: &str, text: &str| {
+            pod.metadata.resource_version = Some(version.to_owned());
+            pod.status = Some(status(text));
+            manager.observe("u1", &pod);
+        };
+        // What was sent comes back, what others own changes, and an older version is late.
+        seen("10", "{phase: Running, conditions: [{type: Ready, status: 'True'}]}");
+        seen("11", "{phase: Running, conditions: [{type: Ready, status: 'True'}, {type: x, status: 'True'}]}");
+        seen("9", "{phase: Pending}");
+        manager.send("u1").await.unwrap();
+        assert_eq!(api.patches.lock().len(), 1);
+        seen("12", "{phase: Running, conditions: [{type: Ready, status: 'False'}]}");
+        manager.send("u1").await.unwrap();
+        let again = json!({"conditions": [{"type": "Ready", "status": "True"}]});
+        assert_eq!(api.patches.lock()[1]["status"], again);
+        // Nothing is left to be said.
+        manager.send("u1").await.unwrap();
+        assert_eq!(api.patches.lock().len(), 2);
     }
 
     #[tokio::test]
