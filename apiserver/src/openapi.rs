@@ -26,11 +26,20 @@ pub struct Documents {
 /// The documents of custom resources that were made.
 #[derive(Default)]
 struct CustomMade {
-    /// By name, with the group that each was made from.
-    v3: HashMap<String, (Arc<Group>, Arc<Document>)>,
+    /// By name.
+    v3: HashMap<String, Made>,
     /// With the generations of the tables that each was made from.
     index: Option<(Generations, Arc<Document>)>,
     v2: [Option<(Generations, Arc<Document>)>; 2],
+}
+
+/// A document of v3.
+struct Made {
+    /// What it was made from.
+    of: Arc<Group>,
+    etag: String,
+    /// None until somebody asks for it.
+    document: Option<Arc<Document>>,
 }
 
 /// Of the table of custom resources, and of that of other servers.
@@ -57,10 +66,10 @@ impl Customs {
             for served in group.rows(&version) {
                 let plural = &served.resource.plural;
                 let crd = self.0.cached(GROUP, PLURAL, "", &format!("{plural}.{name}")).ok().flatten();
-                let crd = crd.unwrap_or_default();
-                let found =
-                    crd["spec"]["versions"].as_array().into_iter().flatten().find(|own| own["name"] == *version);
-                let schema = found.map(|own| own["schema"]["openAPIV3Schema"].clone()).unwrap_or_default();
+                let mut crd = crd.unwrap_or_default();
+                let mut versions = crd["spec"]["versions"].as_array_mut().into_iter().flatten();
+                let found = versions.find(|own| own["name"] == *version);
+                let schema = found.map(|own| own["schema"]["openAPIV3Schema"].take()).unwrap_or_default();
                 let Some(custom) = served.resource.hooks.custom() else { continue };
                 let mut described = describe(&served.resource, &served.resource.versions[0]);
                 // The paths of watches are not among those that are published.
@@ -78,6 +87,39 @@ impl Customs {
 
     fn generations(&self) -> Generations {
         (self.0.custom.now().generation, self.0.aggregation.generation())
+    }
+
+    /// The etag of a document of v3, and where `whole` says so the document itself, made unless it was.
+    fn made(&self, name: &str, whole: bool) -> io::Result<Option<(String, Option<Arc<Document>>)>> {
+        let Some((group_name, version)) = name.strip_prefix("apis/").and_then(|rest| rest.split_once('/')) else {
+            return Ok(None);
+        };
+        if let Some(remote) = self.0.aggregation.serving(group_name, version) {
+            let converted = self.0.aggregation.documents(&remote.name).converted;
+            return Ok(converted.map(|document| (document.etag.clone(), Some(document))));
+        }
+        let Some(group) = self.0.custom.now().groups.get(group_name).cloned() else { return Ok(None) };
+        if let Some(made) = self.0.openapi.custom.lock().v3.get(name)
+            && Arc::ptr_eq(&made.of, &group)
+            && (made.document.is_some() || !whole)
+        {
+            return Ok(Some((made.etag.clone(), made.document.clone())));
+        }
+        let resources = self.described(group_name, &group, Some(version));
+        if resources.is_empty() {
+            return Ok(None);
+        }
+        let (etag, document) = if whole {
+            let document = Arc::new(apiserver_openapi::Documents::of_custom(&resources)?);
+            (document.etag.clone(), Some(document))
+        } else {
+            (apiserver_openapi::Documents::etag_of_custom(&resources)?, None)
+        };
+        let mut made = self.0.openapi.custom.lock();
+        let groups = self.0.custom.now();
+        made.v3.retain(|name, _| name.split('/').nth(1).is_some_and(|group| groups.groups.contains_key(group)));
+        made.v3.insert(name.to_owned(), Made { of: group, etag: etag.clone(), document: document.clone() });
+        Ok(Some((etag, document)))
     }
 
     fn names(&self) -> Vec<String> {
@@ -102,8 +144,8 @@ impl CustomDocuments for Customs {
         let _descriptions = apiserver_openapi::Descriptions::get();
         let mut extra = Vec::new();
         for name in names {
-            if let Some(document) = self.v3(&name)? {
-                extra.push((name, document.etag.clone()));
+            if let Some((etag, _)) = self.made(&name, false)? {
+                extra.push((name, etag));
             }
         }
         for remote in self.0.aggregation.all() {
@@ -125,28 +167,7 @@ impl CustomDocuments for Customs {
     }
 
     fn v3(&self, name: &str) -> io::Result<Option<Arc<Document>>> {
-        let Some((group_name, version)) = name.strip_prefix("apis/").and_then(|rest| rest.split_once('/')) else {
-            return Ok(None);
-        };
-        if let Some(remote) = self.0.aggregation.serving(group_name, version) {
-            return Ok(self.0.aggregation.documents(&remote.name).converted);
-        }
-        let Some(group) = self.0.custom.now().groups.get(group_name).cloned() else { return Ok(None) };
-        if let Some((of, document)) = self.0.openapi.custom.lock().v3.get(name)
-            && Arc::ptr_eq(of, &group)
-        {
-            return Ok(Some(Arc::clone(document)));
-        }
-        let resources = self.described(group_name, &group, Some(version));
-        if resources.is_empty() {
-            return Ok(None);
-        }
-        let document = Arc::new(apiserver_openapi::Documents::of_custom(&resources)?);
-        let mut made = self.0.openapi.custom.lock();
-        let groups = self.0.custom.now();
-        made.v3.retain(|name, _| name.split('/').nth(1).is_some_and(|group| groups.groups.contains_key(group)));
-        made.v3.insert(name.to_owned(), (group, Arc::clone(&document)));
-        Ok(Some(document))
+        Ok(self.made(name, true)?.and_then(|(_, document)| document))
     }
 
     fn v2(&self, documents: &apiserver_openapi::Documents, protobuf: bool) -> io::Result<Option<Arc<Document>>> {

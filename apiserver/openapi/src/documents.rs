@@ -91,14 +91,15 @@ impl Documents {
     /// # Errors
     /// The compressor fails.
     pub fn of_custom(resources: &[Resource]) -> io::Result<Document> {
-        let descriptions = Descriptions::get();
-        let parameters = Parameters { descriptions: &descriptions };
-        let paths = resources.iter().flat_map(|resource| paths::of_resource(resource, &parameters)).collect();
-        let mut group_versions = vec![(String::new(), "v1".to_owned())];
-        group_versions.extend(resources.first().map(|first| (first.group.clone(), first.version.clone())));
-        let custom = custom::definitions(resources, Flavour::V3, &descriptions);
-        let definitions = Definitions { flavour: Flavour::V3, descriptions: &descriptions, group_versions, custom };
-        document::write(paths, &definitions)
+        custom_with(resources, document::write)
+    }
+
+    /// The [`Document::etag`] of [`Documents::of_custom`], for an index of documents that nobody asked for yet.
+    ///
+    /// # Errors
+    /// As [`Documents::of_custom`].
+    pub fn etag_of_custom(resources: &[Resource]) -> io::Result<String> {
+        custom_with(resources, document::etag)
     }
 
     /// `/openapi/v3/{name}`; `None` if there is no such document.
@@ -197,6 +198,17 @@ impl Documents {
             }
         }
     }
+}
+
+fn custom_with<T>(resources: &[Resource], write: fn(Paths, &Definitions<'_>) -> io::Result<T>) -> io::Result<T> {
+    let descriptions = Descriptions::get();
+    let parameters = Parameters { descriptions: &descriptions };
+    let paths = resources.iter().flat_map(|resource| paths::of_resource(resource, &parameters)).collect();
+    let mut group_versions = vec![(String::new(), "v1".to_owned())];
+    group_versions.extend(resources.first().map(|first| (first.group.clone(), first.version.clone())));
+    let custom = custom::definitions(resources, Flavour::V3, &descriptions);
+    let definitions = Definitions { flavour: Flavour::V3, descriptions: &descriptions, group_versions, custom };
+    write(paths, &definitions)
 }
 
 /// The document in `place`, made if it is not there.
