@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use apiserver_schema::{Type, json, protobuf, yaml};
+use apiserver_storage::Revision;
 use apiserver_watch_cache::{FormId, Object};
 use bytes::{BufMut, Bytes, BytesMut};
 use futures::TryFutureExt;
@@ -22,7 +23,7 @@ use crate::printers::{IncludeObject, Table};
 use crate::resources::api_version;
 use crate::server::Server;
 use crate::status::{Result, Status};
-use crate::storage::Prepared;
+use crate::storage::{Prepared, Served};
 
 /// How many bytes of a list are made at a time.
 const CHUNK: usize = 64 * 1024;
@@ -97,22 +98,52 @@ pub fn encoded_status(accepted: Accepted, status: &Status) -> Response<Body> {
     }
 }
 
-/// Answers an object given as a tree in the request's version.
-pub fn object(context: &Context, target: &Target, object: Value, code: StatusCode) -> Result<Response<Body>> {
+/// An object to be answered.
+pub struct Answer {
+    /// In the request's version.
+    pub tree: Value,
+    /// The same as canonical JSON, where that is at hand.
+    json: Option<Bytes>,
+}
+
+impl From<Value> for Answer {
+    fn from(tree: Value) -> Self {
+        Answer { tree, json: None }
+    }
+}
+
+impl Answer {
+    /// What was written at a revision, given in the storage version.
+    pub fn written(target: &Target, mut tree: Value, served: Option<Served>, revision: Revision) -> Self {
+        object::set_meta(&mut tree, "resourceVersion", Some(revision.to_string().into()));
+        target.convert_from_storage(&mut tree);
+        let served = served.filter(|_| target.is_storage_version());
+        Answer { tree, json: served.and_then(|served| served.at(revision)) }
+    }
+
+    fn into_json(self, target: &Target) -> Bytes {
+        self.json.unwrap_or_else(|| target.encoded(&self.tree).into())
+    }
+}
+
+/// Answers an object.
+pub fn object(context: &Context, target: &Target, object: Answer, code: StatusCode) -> Result<Response<Body>> {
     // What is only answered, such as a review, has no table.
     let tables = target.resource().storage.is_some();
     let accepted = negotiate::accept(&context.headers, Offer { tables, ..OBJECTS })?;
     check_form(accepted, target, false)?;
     let bytes = match accepted.form {
-        Form::Object => target.encoded(&object),
+        Form::Object => object.into_json(target),
         Form::Table { v1beta1 } => {
             let include = IncludeObject::read(&context.query)?;
-            let revision = object::meta(&object, "resourceVersion").to_owned();
-            Table::new(target.resource(), include, v1beta1).of(&object, &revision)
+            let revision = object::meta(&object.tree, "resourceVersion").to_owned();
+            Table::new(target.resource(), include, v1beta1).of(&object.tree, &revision).into()
         }
-        Form::Metadata { v1beta1, .. } => partial_metadata::of(&target.encoded(&object), target.resource(), v1beta1)?,
+        Form::Metadata { v1beta1, .. } => {
+            partial_metadata::of(&object.into_json(target), target.resource(), v1beta1)?.into()
+        }
     };
-    answer(target, accepted, bytes.into(), code)
+    answer(target, accepted, bytes, code)
 }
 
 /// Metadata must be asked for by the name of what there is: an object's or a list's.
@@ -709,7 +740,8 @@ impl Target {
         key: &'a str,
     ) -> Result<(Prepared<'a>, Value)> {
         let converts = stored.is_some();
-        let (prepared, written) = self.objects()?.prepare(key, stored.unwrap_or(object))?;
+        let is_answered = !converts && self.is_storage_version();
+        let (prepared, written) = self.objects()?.prepare(key, stored.unwrap_or(object), is_answered)?;
         let written = if converts { self.judged(server, written).await? } else { written };
         Ok((prepared, written))
     }

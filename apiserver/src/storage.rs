@@ -72,6 +72,33 @@ pub struct Format {
 pub struct Prepared<'a> {
     key: &'a str,
     value: Bytes,
+    served: Option<Served>,
+}
+
+/// How what is to be stored will be served, in the storage version, but for its revision.
+#[derive(Clone, Debug)]
+pub struct Served(Bytes);
+
+impl Served {
+    /// What stands for the revision, which the store will tell.
+    const REVISION: Revision = 0;
+
+    /// The JSON of what was stored at a revision.
+    pub fn at(&self, revision: Revision) -> Option<Bytes> {
+        // Before it there are only names, in which quotes would be escaped.
+        let before = br#""resourceVersion":""#;
+        let at = self.0.windows(before.len()).position(|window| window == before)? + before.len();
+        let version = revision.to_string();
+        let rest = self.0[at..].strip_prefix(Self::REVISION.to_string().as_bytes())?;
+        Some([&self.0[..at], version.as_bytes(), rest].concat().into())
+    }
+}
+
+impl Prepared<'_> {
+    /// How it will be served, where that was to be told.
+    pub fn served(&self) -> Option<Served> {
+        self.served.clone()
+    }
 }
 
 impl ObjectStore {
@@ -136,24 +163,24 @@ impl ObjectStore {
     }
 
     /// What an object is stored as, and the object as it reads back then. The cache need not decode it when the store
-    /// tells of it.
-    pub fn prepare<'a>(&self, key: &'a str, object: Value) -> Result<(Prepared<'a>, Value)> {
+    /// tells of it. `is_answered` says that its JSON will be asked for.
+    pub fn prepare<'a>(&self, key: &'a str, object: Value, is_answered: bool) -> Result<(Prepared<'a>, Value)> {
         let plain = self.format.encode(&object);
         let value = self.format.sealed(key, plain.clone())?;
         let (mut written, json) = self.reading_back(key, object, Some(plain))?;
-        object::set_meta(&mut written, "resourceVersion", Some(Foreseen::REVISION.to_string().into()));
-        self.format.foresee(&value, &written, json);
-        Ok((Prepared { key, value }, written))
+        object::set_meta(&mut written, "resourceVersion", Some(Served::REVISION.to_string().into()));
+        let served = self.format.served(&value, &written, json, is_answered);
+        Ok((Prepared { key, value, served }, written))
     }
 
     /// Writes a new object.
     pub async fn create(&self, key: &str, object: &Value) -> Result<Created> {
         let value = self.format.sealed(key, self.format.encode(object))?;
-        self.put_new(Prepared { key, value }).await
+        self.put_new(Prepared { key, value, served: None }).await
     }
 
     /// [`ObjectStore::create`] with what was prepared.
-    pub async fn put_new(&self, Prepared { key, value }: Prepared<'_>) -> Result<Created> {
+    pub async fn put_new(&self, Prepared { key, value, .. }: Prepared<'_>) -> Result<Created> {
         let put = self.store.put(key, value.clone(), Expect::Absent, self.format.ttl);
         match self.operations.create.timed(put).await? {
             Outcome::Done(revision) => Ok(Created::Done(self.settled(revision).await)),
@@ -167,11 +194,11 @@ impl ObjectStore {
     /// Replaces the object that was last written at `revision`; otherwise says what is there instead.
     pub async fn replace(&self, key: &str, object: &Value, revision: Revision) -> Result<Replaced> {
         let value = self.format.sealed(key, self.format.encode(object))?;
-        self.put_over(Prepared { key, value }, revision).await
+        self.put_over(Prepared { key, value, served: None }, revision).await
     }
 
     /// [`ObjectStore::replace`] with what was prepared.
-    pub async fn put_over(&self, Prepared { key, value }: Prepared<'_>, revision: Revision) -> Result<Replaced> {
+    pub async fn put_over(&self, Prepared { key, value, .. }: Prepared<'_>, revision: Revision) -> Result<Replaced> {
         let put = self.store.put(key, value.clone(), Expect::ModRevision(revision), self.format.ttl);
         match self.operations.update.timed(put).await? {
             Outcome::Done(revision) => Ok(Replaced::Done(self.settled(revision).await)),
@@ -224,7 +251,7 @@ impl ObjectStore {
             return Ok((object, None));
         }
         let encoded = encoded.unwrap_or_else(|| self.format.encode(&object));
-        let json = self.format.json_of(&encoded, Foreseen::REVISION);
+        let json = self.format.json_of(&encoded, Served::REVISION);
         let json = json.map_err(|problem| Status::internal(format_args!("{key}: {problem}")))?;
         Ok((serde_json::from_slice(&json).map_err(Status::internal)?, Some(json)))
     }
@@ -389,19 +416,27 @@ impl Format {
         }
     }
 
-    /// Notes how what is about to be stored will be served; `json` is that where it is at hand.
-    fn foresee(&self, value: &Bytes, served: &Value, json: Option<Bytes>) {
-        // Custom resources are decoded by what their definition says when they are read, what is encrypted by who can,
-        // and what has no defaults is decoded as fast as it is encoded.
-        let is_worth_it = self.hooks.custom().is_none() && self.keys.is_none() && defaults::has_any(&self.storage.ty);
-        if is_worth_it && served["apiVersion"] == *self.storage.api_version {
-            let json = json.unwrap_or_else(|| {
-                let mut json = Vec::with_capacity(value.len() * 2);
-                json::encode(&self.storage.ty, served, &mut json);
-                json.into()
-            });
-            self.foreseen.add(value, json);
+    /// How what is about to be stored will be served, where the cache or who `is_answered` asks; `json` is that where
+    /// it is at hand. Notes it for the cache.
+    fn served(&self, value: &Bytes, written: &Value, json: Option<Bytes>, is_answered: bool) -> Option<Served> {
+        // Custom resources are decoded by what their definition says when they are read.
+        if self.hooks.custom().is_some() || written["apiVersion"] != *self.storage.api_version {
+            return None;
         }
+        // What is encrypted is decoded by who can, and what has no defaults as fast as it is encoded.
+        if !is_answered && (self.keys.is_some() || !defaults::has_any(&self.storage.ty)) {
+            return None;
+        }
+        let json = json.unwrap_or_else(|| {
+            let mut json = Vec::with_capacity(value.len() * 2);
+            json::encode(&self.storage.ty, written, &mut json);
+            json.into()
+        });
+        let served = Served(json);
+        if self.keys.is_none() {
+            self.foreseen.add(value, served.clone());
+        }
+        Some(served)
     }
 
     fn json(&self, stored: &KeyValue) -> std::result::Result<Bytes, DecodeError> {
@@ -461,7 +496,7 @@ impl Format {
 struct Foreseen {
     hasher: RandomState,
     /// The oldest first; what the store never tells of is pushed out.
-    values: Mutex<VecDeque<(u64, Bytes)>>,
+    values: Mutex<VecDeque<(u64, Served)>>,
 }
 
 impl Foreseen {
@@ -469,11 +504,9 @@ impl Foreseen {
     const MOST: usize = 256;
     /// Of larger ones decoding is the least cost.
     const LARGEST: usize = 64 * 1024;
-    /// What stands in the JSON for the revision, which the store will tell.
-    const REVISION: Revision = 0;
 
-    fn add(&self, value: &[u8], json: Bytes) {
-        if json.len() > Self::LARGEST {
+    fn add(&self, value: &[u8], served: Served) {
+        if served.0.len() > Self::LARGEST {
             return;
         }
         let hash = self.hasher.hash_one(value);
@@ -481,7 +514,7 @@ impl Foreseen {
         if values.len() == Self::MOST {
             values.pop_front();
         }
-        values.push_back((hash, json));
+        values.push_back((hash, served));
     }
 
     /// The JSON of what was stored at a revision.
@@ -490,17 +523,12 @@ impl Foreseen {
             return None;
         }
         let hash = self.hasher.hash_one(value);
-        let json = {
+        let (_, served) = {
             let mut values = self.values.lock();
             let at = values.iter().position(|(other, _)| *other == hash)?;
-            values.remove(at)?.1
+            values.remove(at)?
         };
-        // Before it there are only names, in which quotes would be escaped.
-        let before = br#""resourceVersion":""#;
-        let at = json.windows(before.len()).position(|window| window == before)? + before.len();
-        let version = revision.to_string();
-        let rest = json[at..].strip_prefix(Self::REVISION.to_string().as_bytes())?;
-        Some([&json[..at], version.as_bytes(), rest].concat().into())
+        served.at(revision)
     }
 }
 

@@ -60,6 +60,11 @@ pub trait Plugin: Send + Sync {
     /// Whether the plugin has anything to say about a request. Cheap: every plugin is asked about every request.
     fn handles(&self, attributes: &Attributes<'_>) -> bool;
 
+    /// Whether what [`Plugin::admit`] makes of an object is not for this server to say.
+    fn is_foreign(&self) -> bool {
+        false
+    }
+
     /// Fills in, or refuses. The trees are in the request's version.
     async fn admit(&self, _attributes: &Attributes<'_>, _object: &mut Value) -> Result<()> {
         Ok(())
@@ -188,12 +193,16 @@ pub fn plugins(flags: &Flags) -> anyhow::Result<Vec<Box<dyn Plugin>>> {
 
 /// Runs every plugin's mutating half.
 pub async fn admit(attributes: &Attributes<'_>, object: &mut Value) -> Result<()> {
-    let owners = object["metadata"].get("managedFields").cloned();
+    // The owners as they were before somebody else may have changed them.
+    let mut owners = None;
     let reinvocation = Reinvocation::default();
     let attributes = Attributes { reinvocation: Some(&reinvocation), ..*attributes };
     loop {
         for plugin in &attributes.context.server.admission {
             if plugin.handles(&attributes) {
+                if plugin.is_foreign() && owners.is_none() {
+                    owners = Some(object["metadata"].get("managedFields").cloned());
+                }
                 plugin.admit(&attributes, object).await?;
             }
         }
@@ -202,14 +211,31 @@ pub async fn admit(attributes: &Attributes<'_>, object: &mut Value) -> Result<()
             break;
         }
     }
-    // No plugin may leave ownership in a state that the next write could not read.
-    if let Err(problem) = managed_fields::validate(object["metadata"].get("managedFields")) {
-        attributes.context.warn(format!(
-            ".metadata.managedFields was in an invalid state after admission; this could be caused by an outdated mutating admission controller; please fix your requests: {problem}"
-        ));
+    if let Some(owners) = owners
+        && owners.as_ref() != object["metadata"].get("managedFields")
+        && !has_readable_owners(&attributes, object)
+    {
         object::set_meta(object, "managedFields", owners);
     }
     Ok(())
+}
+
+/// [`admit`] for an object that is as the client sent it: nobody has looked at its owners before.
+pub async fn admit_as_sent(attributes: &Attributes<'_>, object: &mut Value) -> Result<()> {
+    admit(attributes, object).await?;
+    has_readable_owners(attributes, object);
+    Ok(())
+}
+
+/// Warns of owners that the next write could not read.
+fn has_readable_owners(attributes: &Attributes<'_>, object: &Value) -> bool {
+    let outcome = managed_fields::validate(object["metadata"].get("managedFields"));
+    if let Err(problem) = &outcome {
+        attributes.context.warn(format!(
+            ".metadata.managedFields was in an invalid state after admission; this could be caused by an outdated mutating admission controller; please fix your requests: {problem}"
+        ));
+    }
+    outcome.is_ok()
 }
 
 /// Runs every plugin's validating half.
@@ -224,6 +250,6 @@ pub async fn validate(attributes: &Attributes<'_>, object: &Value) -> Result<()>
 
 /// Both halves, for a request whose object is no object to store: a binding, a token request, a connection.
 pub async fn admit_and_validate(attributes: &Attributes<'_>, object: &mut Value) -> Result<()> {
-    admit(attributes, object).await?;
+    admit_as_sent(attributes, object).await?;
     validate(attributes, object).await
 }

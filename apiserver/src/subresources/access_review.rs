@@ -36,7 +36,7 @@ pub fn self_review(context: &Context, target: &Target, bytes: &Bytes) -> Result<
     let mut review = decode(context, target, bytes)?;
     object::set_meta(&mut review, "creationTimestamp", Some(object::now()));
     object::set(&mut review, &["status"], json!({"userInfo": user_info(&context.user)}));
-    respond::object(context, target, review, StatusCode::CREATED)
+    respond::object(context, target, review.into(), StatusCode::CREATED)
 }
 
 pub fn rules(context: &Context, target: &Target, bytes: &Bytes) -> Result<Response<Body>> {
@@ -66,7 +66,7 @@ pub fn rules(context: &Context, target: &Target, bytes: &Bytes) -> Result<Respon
         status["evaluationError"] = authz::aggregate(&known.problems).into();
     }
     object::set(&mut review, &["status"], status);
-    respond::object(context, target, review, StatusCode::CREATED)
+    respond::object(context, target, review.into(), StatusCode::CREATED)
 }
 
 pub fn access(context: &Context, target: &Target, bytes: &Bytes) -> Result<Response<Body>> {
@@ -120,7 +120,7 @@ pub fn access(context: &Context, target: &Target, bytes: &Bytes) -> Result<Respo
         status["evaluationError"] = problems.into();
     }
     object::set(&mut review, &["status"], status);
-    respond::object(context, target, review, StatusCode::CREATED)
+    respond::object(context, target, review.into(), StatusCode::CREATED)
 }
 
 /// A review is in the namespace that it was sent to, or in none.

@@ -26,7 +26,7 @@ pub async fn bind(context: &Context, target: &Target, bytes: &Bytes) -> Result<R
     let attributes = Attributes::new(context, target, Operation::Create, &info.namespace, &name, options.dry_run)
         .subresource(&info.subresource)
         .kind(Kind { group: "", version: "v1", kind: "Binding" });
-    admission::admit(&attributes, &mut binding).await?;
+    admission::admit_as_sent(&attributes, &mut binding).await?;
     if object::meta(&binding, "name") != name {
         return Err(Status::bad_request("name in URL does not match name in Binding object"));
     }

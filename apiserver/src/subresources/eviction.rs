@@ -38,7 +38,7 @@ pub async fn evict(context: &Context, target: &Target, bytes: &Bytes) -> Result<
     let attributes = Attributes::new(context, target, Operation::Create, &info.namespace, &info.name, options.dry_run)
         .subresource("eviction")
         .kind(Kind { group: "policy", version: "v1", kind: "Eviction" });
-    admission::admit(&attributes, &mut eviction).await?;
+    admission::admit_as_sent(&attributes, &mut eviction).await?;
     let name = object::meta(&eviction, "name");
     if !name.is_empty() && name != info.name {
         return Err(Status::bad_request("name in URL does not match name in Eviction object"));

@@ -45,7 +45,7 @@ pub async fn serve(context: &Context, target: &Target, request: Request<Incoming
     let options = context.write_options()?;
     let change = ScaleChange { context, target, options: &options, bytes: &bytes, named: Mutex::new(false) };
     let changed = verbs::change(context, target, &options, &change).await?;
-    answer(context, &scale_of(target, &changed.object))
+    answer(context, &scale_of(target, &changed.object.tree))
 }
 
 fn answer(context: &Context, scale: &Value) -> Result<Response<Body>> {
@@ -164,7 +164,7 @@ impl Change for ScaleChange<'_> {
         .subresource("scale")
         .kind(Kind { group: "autoscaling", version: "v1", kind: "Scale" })
         .old(&live);
-        admission::admit(&attributes, &mut scale).await?;
+        admission::admit_as_sent(&attributes, &mut scale).await?;
         let name = object::meta(&scale, "name");
         if name != self.context.info.name {
             return Err(Status::bad_request(format!(

@@ -207,5 +207,5 @@ pub async fn review(context: &Context, target: &Target, bytes: &Bytes) -> Result
         Err(refused) => json!({"user": {}, "error": refused.0}),
     };
     object::set(&mut review, &["status"], status);
-    respond::object(context, target, review, StatusCode::CREATED)
+    respond::object(context, target, review.into(), StatusCode::CREATED)
 }

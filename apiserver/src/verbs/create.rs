@@ -10,6 +10,7 @@ use crate::body::{Body, Expected};
 use crate::context::{Context, Target, WriteOptions};
 use crate::field::{ErrorList, Path};
 use crate::resources::hooks::Request;
+use crate::respond::Answer;
 use crate::status::{Result, Status};
 use crate::storage::Created;
 use crate::verbs::write;
@@ -41,7 +42,7 @@ pub async fn create_object(
     target: &Target,
     mut object: Value,
     options: &WriteOptions,
-) -> Result<Value> {
+) -> Result<Answer> {
     let resource = target.resource();
     let objects = target.objects()?;
     let namespace = match_namespace(context, target, &mut object)?;
@@ -95,21 +96,19 @@ pub async fn create_object(
             let mut object = target.read_back(&context.server, object, stored, &key).await?;
             object::set_meta(&mut object, "resourceVersion", None);
             target.convert_from_storage(&mut object);
-            return Ok(object);
+            return Ok(object.into());
         }
         let stored = target.stored(&context.server, &object).await?;
         let key = objects.key(&namespace, &name);
+        let mut served = None;
         let outcome = async {
             let prepared;
             (prepared, object) = target.prepare(&context.server, std::mem::take(&mut object), stored, &key).await?;
+            served = prepared.served();
             objects.put_new(prepared).await
         };
         match outcome.await {
-            Ok(Created::Done(revision)) => {
-                object::set_meta(&mut object, "resourceVersion", Some(revision.to_string().into()));
-                target.convert_from_storage(&mut object);
-                return Ok(object);
-            }
+            Ok(Created::Done(revision)) => return Ok(Answer::written(target, object, served, revision)),
             Ok(Created::Exists) => {
                 allocation.revert(context).await;
                 if generated && tries < NAME_TRIES {

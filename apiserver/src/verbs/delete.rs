@@ -174,9 +174,9 @@ pub async fn delete(context: &Context, target: &Target, bytes: &Bytes) -> Result
     let admit = Some(context.info.name.as_str());
     let deleted = delete_object(context, target, namespace, &context.info.name, &options, admit).await?;
     match deleted {
-        Deleted::Pending(object) => respond::object(context, target, object, StatusCode::OK),
+        Deleted::Pending(object) => respond::object(context, target, object.into(), StatusCode::OK),
         Deleted::Done(object) if resource.hooks.returns_deleted_object() => {
-            respond::object(context, target, object, StatusCode::OK)
+            respond::object(context, target, object.into(), StatusCode::OK)
         }
         Deleted::Done(object) => {
             let details = Details {

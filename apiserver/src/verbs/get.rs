@@ -39,7 +39,7 @@ pub async fn get(context: &Context, target: &Target) -> Result<Response<Body>> {
             let tree = objects.cached(&key)?.map(|(tree, _)| tree);
             let tree = tree.ok_or_else(|| Status::not_found(target.group_resource(), object.name()))?;
             let tree = target.judged(&context.server, tree).await?;
-            respond::object(context, target, tree, http::StatusCode::OK)
+            respond::object(context, target, tree.into(), http::StatusCode::OK)
         }
         Some(object) => respond::cached(context, target, &object),
         None => Err(Status::not_found(target.group_resource(), &context.info.name)),

@@ -16,6 +16,7 @@ use crate::context::{Context, Target, WriteOptions};
 use crate::field::ErrorList;
 use crate::resources::hooks::Request;
 use crate::resources::ownership::Ownership;
+use crate::respond::Answer;
 use crate::server::Server;
 use crate::status::{Result, Status};
 use crate::storage::{Replaced, Standing};
@@ -50,8 +51,7 @@ pub trait Change: Send + Sync {
 
 /// A change that was made.
 pub struct Changed {
-    /// In the request's version.
-    pub object: Value,
+    pub object: Answer,
     pub created: bool,
 }
 
@@ -109,7 +109,7 @@ pub async fn change(
 }
 
 enum Attempt {
-    Done(Value),
+    Done(Answer),
     /// Something else was written first; whether the client must deal with it.
     Conflict(Replaced, bool),
 }
@@ -177,10 +177,11 @@ async fn attempt(
             object = target.read_back(&context.server, object, converted, key).await?;
         }
         target.convert_from_storage(&mut object);
-        return Ok(Attempt::Done(object));
+        return Ok(Attempt::Done(object.into()));
     }
     // The last finalizer of an object being deleted is gone: the update is its end.
     let is_end = is_finished(&object);
+    let mut served = None;
     let outcome = async {
         if is_end {
             return objects.remove(key, old_revision).await;
@@ -196,6 +197,7 @@ async fn attempt(
         let (sent, stored) = (std::mem::take(&mut object), converted.take());
         let prepared;
         (prepared, object) = target.prepare(&context.server, sent, stored, key).await?;
+        served = prepared.served();
         objects.put_over(prepared, old_revision).await
     };
     match outcome.await {
@@ -209,9 +211,7 @@ async fn attempt(
             }
             // The end of an object is no version of it.
             let revision = if is_end { old_revision } else { revision };
-            object::set_meta(&mut object, "resourceVersion", Some(revision.to_string().into()));
-            target.convert_from_storage(&mut object);
-            Ok(Attempt::Done(object))
+            Ok(Attempt::Done(Answer::written(target, object, served, revision)))
         }
         Ok(replaced) => {
             allocation.revert(context).await;

@@ -9,6 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Result, bail};
 use clap::Parser;
@@ -120,6 +121,9 @@ fn run(flags: &Flags) -> Result<usize> {
 fn make(flags: &Flags, server: &Server) -> Result<()> {
     kubectl(flags, server, &["create", "namespace", NAMESPACE])?;
     for change in CHANGES {
+        // Managers are in the order of their times, which have whole seconds: each change has one of its own.
+        let within = SystemTime::now().duration_since(UNIX_EPOCH)?.subsec_millis();
+        std::thread::sleep(Duration::from_millis(1000 - u64::from(within)));
         if let Err(error) = kubectl(flags, server, change) {
             println!("{error:#}");
         }

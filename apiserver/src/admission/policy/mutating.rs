@@ -407,6 +407,10 @@ impl Plugin for MutatingPolicies {
             && !matching::is_exempt(attributes)
     }
 
+    fn is_foreign(&self) -> bool {
+        true
+    }
+
     async fn admit(&self, attributes: &Attributes<'_>, object: &mut Value) -> Result<()> {
         let (policies, bindings) = (self.policies.all(attributes.server()), self.bindings.all(attributes.server()));
         let mut failures = Failures::default();

@@ -360,6 +360,10 @@ impl Plugin for Webhooks {
         !matching::is_exempt(attributes) && self.hooks.are_there(attributes.server())
     }
 
+    fn is_foreign(&self) -> bool {
+        self.mutating
+    }
+
     async fn admit(&self, attributes: &Attributes<'_>, object: &mut Value) -> Result<()> {
         if !self.mutating {
             return Ok(());
