@@ -36,7 +36,7 @@ mod indexes;
 mod plan;
 mod policy;
 
-use plan::Plan;
+use plan::{NewPod, Plan};
 pub use plan::{condition, finished};
 
 pub(crate) const CONTROLLER: Controller = Controller {
@@ -51,6 +51,12 @@ pub(crate) const CONTROLLER: Controller = Controller {
 const FINALIZER: &str = "batch.kubernetes.io/job-tracking";
 /// Annotation and label of a pod of an Indexed Job.
 const INDEX: &str = "batch.kubernetes.io/job-completion-index";
+/// Annotations of a pod whose index has a limit of its own: how many pods of the index failed before it, and how many of
+/// them its failure policy ignored.
+const FAILURES: &str = "batch.kubernetes.io/job-index-failure-count";
+const IGNORED_FAILURES: &str = "batch.kubernetes.io/job-index-ignored-failure-count";
+/// The longest prefix of a generated name.
+const LONGEST_PREFIX: usize = 58;
 /// Changes of a Job's pods within this time are handled together.
 const BATCH: Duration = Duration::from_millis(100);
 
@@ -209,13 +215,13 @@ impl Worker {
         failure.map_or(Ok(()), Err)
     }
 
-    /// One pod per entry, with the completion index where there is one; batches grow as long as none fails.
-    async fn create(&self, key: &Key, job: &Job, control: &PodControl<'_>, indexes: &[Option<usize>]) -> Result<()> {
-        let mut rest = indexes;
+    /// Batches grow as long as none fails.
+    async fn create(&self, key: &Key, job: &Job, control: &PodControl<'_>, pods: &[NewPod]) -> Result<()> {
+        let mut rest = pods;
         let mut batch = 1;
         while !rest.is_empty() {
             let (now, later) = rest.split_at(batch.min(rest.len()));
-            let results = join_all(now.iter().map(async |index| control.create(&pod(job, *index)).await)).await;
+            let results = join_all(now.iter().map(async |new| control.create(&pod(job, new)).await)).await;
             let mut failed = None;
             for result in results {
                 match result {
@@ -258,14 +264,23 @@ async fn remove_finalizer(client: &Client, pod: &Pod) -> Result<()> {
 }
 
 /// A pod of the Job, with its finalizer and, in an Indexed Job, its index in all the places programs look for it.
-fn pod(job: &Job, index: Option<usize>) -> k8s_openapi::api::core::v1::Pod {
+fn pod(job: &Job, new: &NewPod) -> k8s_openapi::api::core::v1::Pod {
     let template = job.spec.as_ref().map(|spec| spec.template.clone()).unwrap_or_default();
     let mut pod = from_template(&template, &controller_reference(job));
     pod.metadata.finalizers.get_or_insert_default().push(FINALIZER.to_string());
-    let Some(index) = index else { return pod };
+    let Some(index) = new.index else { return pod };
     let name = job.name_any();
-    pod.metadata.generate_name = Some(format!("{name}-{index}-"));
-    pod.metadata.annotations.get_or_insert_default().insert(INDEX.to_string(), index.to_string());
+    let suffix = format!("-{index}-");
+    let prefix = name.get(..LONGEST_PREFIX.saturating_sub(suffix.len())).unwrap_or(&name);
+    pod.metadata.generate_name = Some(format!("{prefix}{suffix}"));
+    let annotations = pod.metadata.annotations.get_or_insert_default();
+    annotations.insert(INDEX.to_string(), index.to_string());
+    if let Some((counted, ignored)) = new.failures {
+        annotations.insert(FAILURES.to_string(), counted.to_string());
+        if ignored > 0 {
+            annotations.insert(IGNORED_FAILURES.to_string(), ignored.to_string());
+        }
+    }
     pod.metadata.labels.get_or_insert_default().insert(INDEX.to_string(), index.to_string());
     if let Some(spec) = &mut pod.spec {
         spec.hostname = Some(format!("{name}-{index}"));
@@ -275,7 +290,7 @@ fn pod(job: &Job, index: Option<usize>) -> k8s_openapi::api::core::v1::Pod {
             value_from: Some(EnvVarSource {
                 field_ref: Some(ObjectFieldSelector {
                     api_version: None,
-                    field_path: format!("metadata.annotations['{INDEX}']"),
+                    field_path: format!("metadata.labels['{INDEX}']"),
                 }),
                 ..EnvVarSource::default()
             }),

@@ -1,7 +1,7 @@
 //! What a Job needs now: pods to create, delete and count, and its status. Pure.
 
 use std::{
-    collections::{BTreeSet, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
     time::Duration,
 };
@@ -13,7 +13,7 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::Time,
 };
 
-use super::{FINALIZER, INDEX, JobEvent, indexes, policy};
+use super::{FAILURES, FINALIZER, IGNORED_FAILURES, INDEX, JobEvent, indexes, policy};
 use crate::pod::{Pod, seconds};
 
 /// At most so many pods are created or deleted per sync.
@@ -22,11 +22,19 @@ const BURST: usize = 500;
 const BACKOFF_SECONDS: f64 = 10.0;
 const MAX_BACKOFF_SECONDS: f64 = 600.0;
 
+/// A pod to create.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NewPod {
+    /// Of an Indexed Job.
+    pub index: Option<usize>,
+    /// How often the index has failed and how often that was ignored, where each index has a limit of its own.
+    pub failures: Option<(u32, u32)>,
+}
+
 /// What to do: first the pods, then the status, then the finalizers.
 #[derive(Debug, Default)]
 pub struct Plan {
-    /// A pod each, with its completion index in an Indexed Job.
-    pub create: Vec<Option<usize>>,
+    pub create: Vec<NewPod>,
     pub delete: Vec<Arc<Pod>>,
     /// Pods too many, or of a suspended Job: deleted without being counted, so their finalizer goes first.
     pub discard: Vec<Arc<Pod>>,
@@ -70,13 +78,15 @@ pub fn plan(job: &Job, pods: &[Arc<Pod>], settled: bool, now: Timestamp) -> Plan
     }
     let spec = job.spec.clone().unwrap_or_default();
     let old = job.status.clone().unwrap_or_default();
-    let mut count = Count::new(&spec, &old, pods);
+    let mut count = Count::new(job, &spec, &old, pods);
     let suspended = spec.suspend == Some(true);
     let mut status = old.clone();
     if status.start_time.is_none() && !suspended {
         status.start_time = Some(Time(now));
     }
-    let mut end = announced_end(&old).or_else(|| failed(job, &spec, &status, pods, &count, now));
+    let mut end = announced_end(&old)
+        .or_else(|| failed(job, &spec, &status, pods, &count, now))
+        .or_else(|| count.has_failed_by_index(&spec));
     if end.is_none()
         && let Some(message) =
             spec.success_policy.as_ref().and_then(|p| policy::success(p, count.completions, &count.indexes))
@@ -103,9 +113,15 @@ pub fn plan(job: &Job, pods: &[Arc<Pod>], settled: bool, now: Timestamp) -> Plan
         } else {
             let held = if spec.pod_replacement_policy.as_deref() == Some("Failed") { terminating } else { 0 };
             let missing = wanted.saturating_sub(active.len() + held).min(BURST);
-            match backoff(pods, now).filter(|_| missing > 0) {
+            // Where each index has a limit of its own, each waits for itself.
+            match backoff(pods, now).filter(|_| missing > 0 && count.failed_indexes.is_none()) {
                 Some(wait) => plan.check_after = Some(wait),
-                None => plan.create = count.next_indexes(missing, &active),
+                None => {
+                    let only_failed = spec.pod_replacement_policy.as_deref() == Some("Failed");
+                    let leaving = pods.iter().filter(|pod| only_failed && pod.terminating() && !pod.finished());
+                    let held = active.iter().chain(leaving).filter_map(|pod| index(pod)).collect();
+                    (plan.create, plan.check_after) = count.next(job, missing, &held, now);
+                }
             }
         }
     }
@@ -204,8 +220,12 @@ fn backoff(pods: &[Arc<Pod>], now: Timestamp) -> Option<Duration> {
     let success = ended("Succeeded").into_iter().max();
     let failures: Vec<Timestamp> =
         ended("Failed").into_iter().filter(|time| success.is_none_or(|last| *time > last)).collect();
-    let last = *failures.iter().max()?;
-    let doublings = i32::try_from(failures.len() - 1).unwrap_or(10).min(10);
+    left_to_wait(failures.len(), *failures.iter().max()?, now)
+}
+
+/// How long to wait still after so many failures in a row.
+fn left_to_wait(failures: usize, last: Timestamp, now: Timestamp) -> Option<Duration> {
+    let doublings = i32::try_from(failures.saturating_sub(1)).unwrap_or(10).min(10);
     let wait = (BACKOFF_SECONDS * 2f64.powi(doublings)).min(MAX_BACKOFF_SECONDS) - seconds(last, now);
     (wait > 0.0).then(|| Duration::from_secs_f64(wait))
 }
@@ -229,12 +249,17 @@ struct Count {
     noted: (Vec<String>, Vec<String>),
     /// Succeeded indexes, of an Indexed Job.
     indexes: BTreeSet<usize>,
+    /// Failed indexes, where each has a limit of its own.
+    failed_indexes: Option<BTreeSet<usize>>,
+    /// The last failed pod of each index that is to be tried again: it keeps its finalizer, and so is not gone, until
+    /// the pod that takes its place knows of its failures.
+    awaiting: HashMap<usize, Arc<Pod>>,
     /// Pods that succeeded and are neither noted nor counted.
     fresh: usize,
 }
 
 impl Count {
-    fn new(spec: &JobSpec, status: &JobStatus, pods: &[Arc<Pod>]) -> Self {
+    fn new(job: &Job, spec: &JobSpec, status: &JobStatus, pods: &[Arc<Pod>]) -> Self {
         let completions = usize::try_from(spec.completions.unwrap_or(0)).unwrap_or(0);
         let indexed = spec.completion_mode.as_deref() == Some("Indexed");
         let held: HashSet<&str> = pods.iter().filter(|pod| has_finalizer(pod)).map(|pod| pod.uid()).collect();
@@ -262,14 +287,63 @@ impl Count {
             }
         }
         let number = |count: Option<i32>| usize::try_from(count.unwrap_or(0)).unwrap_or(0);
-        Count {
+        let mut count = Count {
             completions,
             indexed,
             counted: (number(status.succeeded) + succeeded, number(status.failed) + failed),
             noted: (noted_succeeded, noted_failed),
             indexes,
+            failed_indexes: None,
+            awaiting: HashMap::new(),
             fresh,
+        };
+        if let Some(limit) = spec.backoff_limit_per_index.filter(|_| indexed) {
+            count.count_by_index(job, spec, status, pods, limit);
         }
+        count
+    }
+
+    /// Which indexes have failed, and which pods wait to be replaced.
+    fn count_by_index(&mut self, job: &Job, spec: &JobSpec, status: &JobStatus, pods: &[Arc<Pod>], limit: i32) {
+        let mut failed = indexes::parse(status.failed_indexes.as_deref().unwrap_or_default(), self.completions);
+        let uncounted: Vec<(usize, &Arc<Pod>)> = pods
+            .iter()
+            .filter(|pod| has_finalizer(pod) && is_failed(spec, pod))
+            .filter_map(|pod| Some((index(pod).filter(|index| *index < self.completions)?, pod)))
+            .collect();
+        let limit = u32::try_from(limit).unwrap_or(0);
+        let ends_index = |pod: &Pod| match policy::failure(job, pod) {
+            policy::Verdict::FailIndex => true,
+            policy::Verdict::Ignore => false,
+            policy::Verdict::Count | policy::Verdict::FailJob(_) => failures(pod, FAILURES) >= limit,
+        };
+        failed.extend(uncounted.iter().filter(|(_, pod)| ends_index(pod)).map(|(index, _)| index));
+        let active: HashSet<usize> = pods.iter().filter(|pod| pod.active()).filter_map(|pod| index(pod)).collect();
+        for (index, pod) in uncounted {
+            if self.indexes.contains(&index) || failed.contains(&index) || active.contains(&index) {
+                continue;
+            }
+            let age = |pod: &Pod| (all_failures(pod), finish_time(pod));
+            if self.awaiting.get(&index).is_none_or(|other| age(other) <= age(pod)) {
+                self.awaiting.insert(index, pod.clone());
+            }
+        }
+        self.failed_indexes = Some(failed);
+    }
+
+    /// The end of a Job of whose indexes too many have failed, or some once all have ended.
+    fn has_failed_by_index(&self, spec: &JobSpec) -> Option<End> {
+        let failed = self.failed_indexes.as_ref()?.len();
+        let end = |reason: &str, message: &str| {
+            Some(End { succeeded: false, reason: reason.into(), message: message.into() })
+        };
+        if spec.max_failed_indexes.is_some_and(|most| failed > usize::try_from(most).unwrap_or(0)) {
+            return end("MaxFailedIndexesExceeded", "Job has exceeded the specified maximal number of failed indexes");
+        }
+        if failed > 0 && failed + self.indexes.len() >= self.completions {
+            return end("FailedIndexes", "Job has failed indexes");
+        }
+        None
     }
 
     fn succeeded(&self) -> usize {
@@ -305,6 +379,11 @@ impl Count {
             if !(failed || pod.phase() == "Succeeded" || deleting || end.is_some()) {
                 continue;
             }
+            let awaits =
+                index(pod).and_then(|index| self.awaiting.get(&index)).is_some_and(|own| own.uid() == pod.uid());
+            if awaits && !deleting && end.is_none() {
+                continue;
+            }
             free.push(pod.clone());
             let noted = |uids: &[String]| uids.iter().any(|uid| uid == pod.uid());
             if pod.phase() == "Succeeded" && !noted(&self.noted.1) {
@@ -327,14 +406,35 @@ impl Count {
         self.noted.0.is_empty() && self.noted.1.is_empty()
     }
 
-    /// The next indexes without a pod; as many nothings for a Job without indexes.
-    fn next_indexes(&self, missing: usize, active: &[Arc<Pod>]) -> Vec<Option<usize>> {
+    /// The next pods, of an Indexed Job those of the next indexes without a pod, and when to look again for those
+    /// whose index has failed and waits.
+    fn next(
+        &self,
+        job: &Job,
+        missing: usize,
+        held: &HashSet<usize>,
+        now: Timestamp,
+    ) -> (Vec<NewPod>, Option<Duration>) {
         if !self.indexed {
-            return vec![None; missing];
+            return (vec![NewPod::default(); missing], None);
         }
-        let taken: HashSet<usize> = active.iter().filter_map(|pod| index(pod)).collect();
-        let free = (0..self.completions).filter(|index| !self.indexes.contains(index) && !taken.contains(index));
-        free.take(missing).map(Some).collect()
+        let failed = |index: &usize| self.failed_indexes.as_ref().is_some_and(|failed| failed.contains(index));
+        let free = (0..self.completions)
+            .filter(|index| !self.indexes.contains(index) && !held.contains(index) && !failed(index));
+        let (mut create, mut check_after) = (Vec::new(), None::<Duration>);
+        for index in free.take(missing) {
+            let before = self.awaiting.get(&index);
+            let waits = before.and_then(|pod| {
+                left_to_wait(usize::try_from(all_failures(pod)).unwrap_or(usize::MAX) + 1, finish_time(pod), now)
+            });
+            if let Some(wait) = waits {
+                check_after = Some(check_after.map_or(wait, |after| after.min(wait)));
+                continue;
+            }
+            let failures = self.failed_indexes.is_some().then(|| before.map_or((0, 0), |pod| failures_after(job, pod)));
+            create.push(NewPod { index: Some(index), failures });
+        }
+        (create, check_after)
     }
 
     fn write(&self, status: &mut JobStatus) {
@@ -345,6 +445,7 @@ impl Count {
         if self.indexed {
             status.succeeded = some(self.indexes.len());
             status.completed_indexes = Some(indexes::format(&self.indexes)).filter(|text| !text.is_empty());
+            status.failed_indexes = self.failed_indexes.as_ref().map(indexes::format);
         } else {
             status.succeeded = some(self.counted.0);
         }
@@ -353,6 +454,25 @@ impl Count {
 
 fn index(pod: &Pod) -> Option<usize> {
     pod.metadata.annotations.as_ref()?.get(INDEX)?.parse().ok()
+}
+
+/// How many pods of this one's index failed before it, by one of the two annotations.
+fn failures(pod: &Pod, annotation: &str) -> u32 {
+    let text = pod.metadata.annotations.as_ref().and_then(|annotations| annotations.get(annotation));
+    text.and_then(|text| text.parse::<i32>().ok()).and_then(|count| u32::try_from(count).ok()).unwrap_or(0)
+}
+
+fn all_failures(pod: &Pod) -> u32 {
+    failures(pod, FAILURES).saturating_add(failures(pod, IGNORED_FAILURES))
+}
+
+/// The failures of an index, this pod's among them.
+fn failures_after(job: &Job, pod: &Pod) -> (u32, u32) {
+    let (counted, ignored) = (failures(pod, FAILURES), failures(pod, IGNORED_FAILURES));
+    match policy::failure(job, pod) {
+        policy::Verdict::Ignore => (counted, ignored + 1),
+        _ => (counted + 1, ignored),
+    }
 }
 
 fn set_suspended(status: &mut JobStatus, suspended: bool, now: Timestamp) -> Option<JobEvent> {
@@ -389,6 +509,8 @@ fn set_end(status: &mut JobStatus, end: &End, pending: bool, now: Timestamp) -> 
         let reason = match end.reason.as_str() {
             "BackoffLimitExceeded" => "BackoffLimitExceeded",
             "DeadlineExceeded" => "DeadlineExceeded",
+            "FailedIndexes" => "FailedIndexes",
+            "MaxFailedIndexesExceeded" => "MaxFailedIndexesExceeded",
             _ => "PodFailurePolicy",
         };
         return Some((EventType::Warning, reason, end.message.clone()));

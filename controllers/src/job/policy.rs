@@ -13,6 +13,8 @@ pub enum Verdict {
     /// It counts towards the back-off limit.
     Count,
     Ignore,
+    /// It counts, and its index has failed.
+    FailIndex,
     /// The Job fails, for this reason.
     FailJob(String),
 }
@@ -24,6 +26,7 @@ pub fn failure(job: &Job, pod: &Pod) -> Verdict {
         let Some(matched) = matches(rule, pod) else { continue };
         return match rule.action.as_str() {
             "Ignore" => Verdict::Ignore,
+            "FailIndex" => Verdict::FailIndex,
             "FailJob" => Verdict::FailJob(match matched {
                 Matched::ExitCode { container, code } => format!(
                     "Container {container} for pod {}/{} failed with exit code {code} matching FailJob rule at index {number}",
@@ -128,6 +131,7 @@ mod tests {
     fn failure_rules() {
         assert_eq!(failure(&job("Ignore"), &pod(42)), Verdict::Ignore);
         assert_eq!(failure(&job("Ignore"), &pod(1)), Verdict::Count);
+        assert_eq!(failure(&job("FailIndex"), &pod(42)), Verdict::FailIndex);
         let Verdict::FailJob(message) = failure(&job("FailJob"), &pod(42)) else { panic!() };
         assert_eq!(message, "Container c for pod / failed with exit code 42 matching FailJob rule at index 0");
     }
