@@ -207,12 +207,7 @@ impl Sink {
     fn finish(self) -> io::Result<Document> {
         let etag = self.etag();
         let gzip = self.encoder.map(GzEncoder::finish).transpose()?.unwrap_or_default();
-        Ok(Document {
-            etag,
-            gzip: gzip.into(),
-            modified: jiff::Timestamp::now(),
-            protobuf: OnceLock::new(),
-        })
+        Ok(Document { etag, gzip: gzip.into(), modified: jiff::Timestamp::now(), protobuf: OnceLock::new() })
     }
 }
 
