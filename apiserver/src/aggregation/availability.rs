@@ -142,7 +142,13 @@ async fn write(server: &Server, name: &str, verdict: &Verdict) -> Result<()> {
         own_status(server, (GROUP, PLURAL), &old, &mut new);
         current = match objects.replace(&key, &new, revision).await? {
             Replaced::Changed(object, revision) => Some((object, revision)),
-            Replaced::Done(_) | Replaced::Gone => None,
+            Replaced::Gone => None,
+            Replaced::Done(_) => {
+                if conditions::is_true(&old, "Available") && verdict.status != "True" {
+                    server.metrics.aggregation.became_unavailable(name, verdict.reason);
+                }
+                None
+            }
         };
     }
     Ok(())

@@ -34,8 +34,8 @@ pub use proxy::pass;
 pub use remote::{Remote, Service};
 pub use resolve::resolve;
 
-const GROUP: &str = "apiregistration.k8s.io";
-const PLURAL: &str = "apiservices";
+pub(crate) const GROUP: &str = "apiregistration.k8s.io";
+pub(crate) const PLURAL: &str = "apiservices";
 
 /// What this server knows of the servers behind it.
 pub struct Aggregation {

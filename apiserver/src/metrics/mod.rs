@@ -3,6 +3,7 @@
 //! What a request counts is resolved once per route and kept ([`requests`]); what can be read off the server is read
 //! when metrics are asked for ([`scraped`]).
 
+mod aggregation;
 pub mod conversions;
 pub mod health;
 mod process;
@@ -52,6 +53,7 @@ pub struct Metrics {
     pub logs: Logs,
     /// Streams over WebSocket, by subresource and by who translates them.
     pub websocket_streams: IntCounterVec,
+    pub aggregation: aggregation::Aggregation,
     pub webhooks: webhooks::Webhooks,
     pub conversions: conversions::Conversions,
     pub audit: apiserver_audit::Metrics,
@@ -151,6 +153,7 @@ impl Metrics {
             requests: requests::Requests::new(&registry)?,
             stores: storage::Stores::new(&registry)?,
             health: health::Health::new()?,
+            aggregation: aggregation::Aggregation::new(&registry)?,
             webhooks: webhooks::Webhooks::new(&registry)?,
             conversions: conversions::Conversions::new(&registry)?,
             audit: apiserver_audit::Metrics::new(&registry)?,
@@ -229,6 +232,7 @@ impl Metrics {
     /// The text exposition format.
     pub async fn text(&self, server: &Server) -> Vec<u8> {
         self.scraped.read(server).await;
+        self.aggregation.read(server);
         self.process.read();
         encoded(&self.registry)
     }

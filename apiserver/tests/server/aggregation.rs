@@ -205,6 +205,20 @@ async fn another_server_serves_its_group() {
     assert!(v2["paths"]["/apis/wardle.example.com/v1/flunders"].is_object() && v2["paths"]["/api/"].is_object());
     assert!(v2["definitions"]["Flunder"].is_object() && v2["definitions"]["Other"].is_null());
 
+    // Metrics say so too, and that it is not there any more.
+    let shows = async |line: &str| client.get("/metrics").await.text().contains(line);
+    assert!(shows("aggregator_unavailable_apiservice{name=\"v1.wardle.example.com\"} 0\n").await);
+    assert!(shows("aggregator_unavailable_apiservice{name=\"v1.apps\"} 0\n").await);
+    client.delete("/api/v1/namespaces/default/services/sample").await.ok();
+    condition(&client, "ServiceNotFound").await;
+    until("the metrics say so", async || {
+        let counted =
+            "aggregator_unavailable_apiservice_total{name=\"v1.wardle.example.com\",reason=\"ServiceNotFound\"} 1\n";
+        shows(counted).await.then_some(())
+    })
+    .await;
+    assert!(shows("aggregator_unavailable_apiservice{name=\"v1.wardle.example.com\"} 1\n").await);
+
     client.delete(&format!("{SERVICES}/v1.wardle.example.com")).await.ok();
     until("its end", async || {
         (client.get("/apis/wardle.example.com/v1").await.code == StatusCode::NOT_FOUND).then_some(())
@@ -212,6 +226,7 @@ async fn another_server_serves_its_group() {
     .await;
     let left = client.get("/apis").await.ok();
     assert_eq!(left["groups"].as_array().unwrap().len(), names.len() - 1);
+    assert!(!shows("aggregator_unavailable_apiservice{name=\"v1.wardle.example.com\"}").await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
